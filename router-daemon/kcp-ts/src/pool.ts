@@ -1,0 +1,83 @@
+/**
+ * The currency of the data path: equal slots in one `ArrayBuffer`.
+ *
+ * ```
+ *  arena  ┌────────┬────────┬────────┬─ … ─┬──────────────────────────────┐
+ *         │ slot 0 │ slot 1 │ slot 2 │     │ regions of the host (I/O)    │
+ *         └────────┴────────┴────────┴─ … ─┴──────────────────────────────┘
+ *         0        SLOT_BYTES       …      slotCount * slotBytes
+ * ```
+ *
+ * A slot is named by its number; payload is named by a byte offset into the arena and a length. A slot has one owner;
+ * handing data on is handing on its number. The size of the pool is the memory budget, "no free slot" is back pressure,
+ * and a slot without an owner is a leak that tests look for.
+ */
+export interface SlotPool {
+  /** The whole arena; every offset in this code base is an offset into it. */
+  readonly bytes: Uint8Array;
+  /** Bytes of one slot. */
+  readonly slotBytes: number;
+  /** Slots in the pool, free or not. */
+  readonly slotCount: number;
+  /** Slots without an owner now. */
+  readonly freeSlots: number;
+  /** Takes a slot: its number, or -1 when none is free. Its content is whatever the last owner left. */
+  alloc(): number;
+  /** Gives a slot back. Throws when the slot is free already: that is a bug of the caller, never of input. */
+  free(slot: number): void;
+}
+
+/** Bytes of a slot in the daemon: one datagram of a 1500-byte underlay with room in front and behind. */
+export const DEFAULT_SLOT_BYTES = 1536;
+
+/** First-in first-out pool over a given or a new arena. Slots lie at its start, one after the other. */
+export class FixedSlotPool implements SlotPool {
+  readonly bytes: Uint8Array;
+  readonly slotBytes: number;
+  readonly slotCount: number;
+  /** Ring of free slot numbers. First-in first-out, so that a slot just freed is the last to be written again. */
+  readonly #free: Int32Array;
+  /** 1 = free. Catches a second `free` of the same slot, which would corrupt two owners' data much later. */
+  readonly #isFree: Uint8Array;
+  #head = 0;
+  #count: number;
+
+  constructor(slotCount: number, options: { arena?: ArrayBuffer; slotBytes?: number } = {}) {
+    const slotBytes = options.slotBytes ?? DEFAULT_SLOT_BYTES;
+    if (!Number.isInteger(slotCount) || slotCount < 1) {
+      throw new RangeError(`A slot pool needs a whole number of slots of at least 1, not ${slotCount}.`);
+    }
+    const arena = options.arena ?? new ArrayBuffer(slotCount * slotBytes);
+    if (arena.byteLength < slotCount * slotBytes) {
+      throw new RangeError(`The arena of ${arena.byteLength} bytes is too small for ${slotCount} slots of ${slotBytes}.`);
+    }
+    this.bytes = new Uint8Array(arena);
+    this.slotBytes = slotBytes;
+    this.slotCount = slotCount;
+    this.#free = Int32Array.from({ length: slotCount }, (_, slot) => slot);
+    this.#isFree = new Uint8Array(slotCount).fill(1);
+    this.#count = slotCount;
+  }
+
+  get freeSlots(): number {
+    return this.#count;
+  }
+
+  alloc(): number {
+    if (this.#count === 0) return -1;
+    const slot = this.#free[this.#head]!;
+    this.#head = this.#head + 1 === this.slotCount ? 0 : this.#head + 1;
+    this.#count--;
+    this.#isFree[slot] = 0;
+    return slot;
+  }
+
+  free(slot: number): void {
+    if (this.#isFree[slot] !== 0) throw new RangeError(`Slot ${slot} is free already or does not exist.`);
+    this.#isFree[slot] = 1;
+    let tail = this.#head + this.#count;
+    if (tail >= this.slotCount) tail -= this.slotCount;
+    this.#free[tail] = slot;
+    this.#count++;
+  }
+}
