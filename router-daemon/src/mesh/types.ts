@@ -8,27 +8,7 @@ export type Random32 = () => number;
 /** Nobody's peer id: "no such peer". */
 export const NO_PEER = 0;
 
-/** Packet types of the peer header (links.md 1.4). */
-export const PacketType = {
-  data: 1,
-  handshake: 2,
-  ping: 4,
-  pong: 5,
-  rpcRequest: 8,
-  rpcResponse: 9,
-  foreignNetwork: 10,
-  kcpSource: 11,
-  kcpDestination: 12,
-  noise1: 13,
-  noise2: 14,
-  noise3: 15,
-  quicSource: 16,
-  quicDestination: 17,
-  dataKcpModified: 18,
-  dataQuicModified: 19,
-  relayHandshake: 20,
-  relayHandshakeAck: 21,
-} as const;
+export { PacketType } from "../wire/peer-header.ts";
 
 /** Capabilities a node announces (routes-rpc.md 4). A flag of a peer whose information is unknown counts as false. */
 export interface FeatureFlags {
