@@ -96,12 +96,6 @@ export interface LocalInfo {
   readonly natTypes: NatTypes;
 }
 
-/** A live neighbour. `shared` = its handshake named another network: a shared node (routes-rpc.md 9). */
-export interface DirectPeer {
-  readonly peerId: number;
-  readonly shared: boolean;
-}
-
 /** A subnet that is reached through a peer. */
 export interface RoutedPrefix extends Ipv4Prefix {
   readonly peerId: number;
