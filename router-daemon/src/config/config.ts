@@ -1,0 +1,132 @@
+import type { InterfaceAddress, Prefix } from "./ipv4.ts";
+import { Secret } from "./secret.ts";
+import type { UdpUrl } from "./url.ts";
+
+/**
+ * The configuration of one node, verified. Field names are EasyTier's option names, the same word in TOML, on the command
+ * line (with dashes), in the API and on the page; where each comes from, what is allowed and what it does is in the table of
+ * `options.ts`.
+ */
+export interface Config {
+  readonly network_name: string;
+  readonly network_secret: Secret;
+  /** UUID text; empty = a new one at every start. */
+  readonly instance_id: string;
+  readonly hostname: string;
+  readonly ipv4: InterfaceAddress;
+  readonly listeners: readonly UdpUrl[];
+  readonly peers: readonly UdpUrl[];
+  readonly proxy_networks: readonly Prefix[];
+  readonly dev_name: string;
+  /** EasyTier's value: the TUN device gets less, see {@link tunMtu}. */
+  readonly mtu: number;
+  readonly enable_encryption: boolean;
+  readonly encryption_algorithm: "aes-gcm";
+  readonly latency_first: boolean;
+  readonly enable_kcp_proxy: boolean;
+  readonly disable_kcp_input: boolean;
+  /** As written. What is in force is {@link effectiveSmoltcp}. */
+  readonly use_smoltcp: boolean;
+  readonly log_level: LogLevel;
+  readonly rpc_socket: string;
+  readonly memory_limit_mib: number;
+  readonly max_connections: number;
+  readonly rules: readonly Rule[];
+}
+
+export type OptionKey = keyof Config;
+export type LogLevel = "off" | "error" | "warn" | "info";
+
+/** A rule of the user: which connections never, or always, ride KCP. The first that matches decides. */
+export interface Rule {
+  readonly action: "bypass" | "force";
+  /** The client's network; absent = any. */
+  readonly source?: Prefix;
+  readonly destination?: Prefix;
+  /** Destination ports, inclusive; absent = any. */
+  readonly ports?: readonly PortRange[];
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Options without which a node cannot be: they have no default. */
+export type RequiredKey = "ipv4";
+
+/** Where the API's socket lies unless the configuration says otherwise. */
+export const DEFAULT_RPC_SOCKET = "/run/kcp-router.sock";
+
+/** Every option's value when nothing is written; complete but for the required ones. */
+export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
+  network_name: "default",
+  network_secret: new Secret(""),
+  instance_id: "",
+  hostname: "",
+  listeners: Object.freeze([
+    Object.freeze({ url: "udp://0.0.0.0:11010", host: "0.0.0.0", port: 11010, family: 4 as const }),
+  ]),
+  peers: Object.freeze([]),
+  proxy_networks: Object.freeze([]),
+  dev_name: "kcp0",
+  mtu: 1380,
+  enable_encryption: true,
+  encryption_algorithm: "aes-gcm",
+  latency_first: false,
+  enable_kcp_proxy: false,
+  disable_kcp_input: false,
+  use_smoltcp: false,
+  log_level: "info",
+  rpc_socket: DEFAULT_RPC_SOCKET,
+  memory_limit_mib: 32,
+  max_connections: 1024,
+  rules: Object.freeze([]),
+});
+
+/** Bytes by which the TUN device's MTU is below `mtu` while encryption is on (links.md 1.8). */
+const ENCRYPTION_RESERVE_BYTES = 20;
+
+/** MTU of the TUN device. */
+export function tunMtu(config: Pick<Config, "mtu" | "enable_encryption">): number {
+  return config.enable_encryption ? config.mtu - ENCRYPTION_RESERVE_BYTES : config.mtu;
+}
+
+/** The user-space stack is forced on while a proxy is on: without it the LAN's connections could not be proxied. */
+export function effectiveSmoltcp(config: Pick<Config, "use_smoltcp" | "enable_kcp_proxy">): boolean {
+  return config.use_smoltcp || config.enable_kcp_proxy;
+}
+
+/** A switch as configured and as it is in force; the status of the daemon shows these. */
+export interface FlagState {
+  readonly name: string;
+  readonly configured: boolean;
+  readonly effective: boolean;
+  /** Why the two differ; empty when they agree. */
+  readonly note: string;
+}
+
+export function flagStates(config: Config): readonly FlagState[] {
+  const plain = (name: "enable_kcp_proxy" | "disable_kcp_input" | "latency_first" | "enable_encryption") => ({
+    name,
+    configured: config[name],
+    effective: config[name],
+    note: "",
+  });
+  const smoltcp = effectiveSmoltcp(config);
+  return [
+    plain("enable_kcp_proxy"),
+    plain("disable_kcp_input"),
+    {
+      name: "use_smoltcp",
+      configured: config.use_smoltcp,
+      effective: smoltcp,
+      note:
+        smoltcp === config.use_smoltcp
+          ? ""
+          : "use_smoltcp is forced on because enable_kcp_proxy is on: only the user-space stack can carry the LAN's connections.",
+    },
+    plain("latency_first"),
+    plain("enable_encryption"),
+  ];
+}

@@ -1,0 +1,231 @@
+import type { LogLevel, PortRange, Rule } from "./config.ts";
+import { formatPrefix, type InterfaceAddress, networkOf, type Prefix, parseWithPrefix } from "./ipv4.ts";
+import { shownValue } from "./problem.ts";
+import { parseRule } from "./rule.ts";
+import { Secret } from "./secret.ts";
+import { parseListenUrl, parsePeerUrl, type UdpUrl } from "./url.ts";
+
+/** A parsed value, or full sentences: what was found, what is allowed, what to do. They never hold a secret. */
+export type KindResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly text: string };
+
+/** A type of value: how it is read and how it is named. */
+export interface Kind<T> {
+  /** Stands for the value in help texts: `FILE`; empty for a switch. */
+  readonly placeholder: string;
+  /** What is allowed, in words. */
+  readonly allowed: string;
+  /** Reads a value of TOML or, with `fromText`, of the command line, where everything is text. */
+  parse(value: unknown, fromText: boolean): KindResult<T>;
+}
+
+function notAllowed<T>(value: unknown, allowed: string, remedy = ""): KindResult<T> {
+  const sentence = `${shownValue(value)} was found; allowed is ${allowed}.`;
+  return { ok: false, text: remedy === "" ? sentence : `${sentence} ${remedy}` };
+}
+
+export const switchKind: Kind<boolean> = {
+  placeholder: "",
+  allowed: "true or false",
+  parse(value, fromText) {
+    const given = fromText && (value === "true" || value === "false") ? value === "true" : value;
+    if (typeof given === "boolean") return { ok: true, value: given };
+    const remedy = value === "true" || value === "false" ? "Write it without quotes." : "";
+    return notAllowed(value, this.allowed, remedy);
+  },
+};
+
+export function integerKind(placeholder: string, min: number, max: number): Kind<number> {
+  return {
+    placeholder,
+    allowed: `a whole number from ${min} to ${max}`,
+    parse(value, fromText) {
+      const given = fromText && typeof value === "string" && /^\d{1,12}$/.test(value) ? Number(value) : value;
+      if (typeof given === "number" && Number.isInteger(given) && given >= min && given <= max) {
+        return { ok: true, value: given };
+      }
+      const quoted = typeof value === "string" && /^\d+$/.test(value);
+      return notAllowed(value, this.allowed, quoted && !fromText ? "Write it without quotes." : "");
+    },
+  };
+}
+
+export function choiceKind<T extends string>(placeholder: string, choices: readonly T[]): Kind<T> {
+  return {
+    placeholder,
+    allowed: choices.map((choice) => `"${choice}"`).join(", "),
+    parse(value) {
+      const given = typeof value === "string" ? value.toLowerCase() : value;
+      const choice = choices.find((candidate) => candidate === given);
+      return choice === undefined ? notAllowed(value, this.allowed) : { ok: true, value: choice };
+    },
+  };
+}
+
+/** Text that a check accepts. */
+function textKind(placeholder: string, allowed: string, accepts: (text: string) => boolean): Kind<string> {
+  return {
+    placeholder,
+    allowed,
+    parse(value) {
+      return typeof value === "string" && accepts(value) ? { ok: true, value } : notAllowed(value, allowed);
+    },
+  };
+}
+
+/** Control characters and what turns the direction of writing: names are shown to people. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+export const networkNameKind = textKind(
+  "NAME",
+  "a name of 1 to 128 printable characters",
+  (text) => text.length >= 1 && text.length <= 128 && !UNPRINTABLE.test(text),
+);
+
+export const hostnameKind = textKind(
+  "NAME",
+  "a name of 1 to 64 printable characters",
+  (text) => text.length >= 1 && text.length <= 64 && !UNPRINTABLE.test(text) && text.trim() === text,
+);
+
+export const deviceKind = textKind(
+  "NAME",
+  "a device name of 1 to 15 letters, digits, dots, dashes and underscores",
+  (text) => /^[A-Za-z0-9._-]{1,15}$/.test(text) && text !== "." && text !== "..",
+);
+
+export const uuidKind = textKind("UUID", "a UUID like 6ba7b810-9dad-41d1-80b4-00c04fd430c8", (text) =>
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
+);
+
+/** Bytes of `sun_path` in Linux' `struct sockaddr_un`, less the closing zero. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+export const socketPathKind = textKind(
+  "PATH",
+  `an absolute path of at most ${MAX_SOCKET_PATH_BYTES} characters without spaces at its ends`,
+  (text) =>
+    text.startsWith("/") &&
+    !text.endsWith("/") &&
+    text.trim() === text &&
+    /^[\x20-\x7e]*$/.test(text) &&
+    text.length <= MAX_SOCKET_PATH_BYTES,
+);
+
+/** Longest network secret in characters. */
+export const MAX_SECRET_LENGTH = 4096;
+
+/** Never shows what was found, not even of the wrong type. */
+export const secretKind: Kind<Secret> = {
+  placeholder: "SECRET",
+  allowed: `a text of at most ${MAX_SECRET_LENGTH} characters`,
+  parse(value) {
+    if (typeof value === "string" && value.length <= MAX_SECRET_LENGTH)
+      return { ok: true, value: new Secret(value) };
+    const found = typeof value === "string" ? "A longer text" : "Something that is not a text";
+    return {
+      ok: false,
+      text: `${found} was found (it is not shown); allowed is ${this.allowed}. Put it in quotes.`,
+    };
+  },
+};
+
+/** EasyTier takes /24 when no prefix is written. */
+const DEFAULT_PREFIX_LENGTH = 24;
+
+export const interfaceAddressKind: Kind<InterfaceAddress> = {
+  placeholder: "ADDRESS/PREFIX",
+  allowed: "an IPv4 address with prefix like 10.126.126.1/24",
+  parse(value) {
+    const parsed = typeof value === "string" ? parseWithPrefix(value, DEFAULT_PREFIX_LENGTH) : undefined;
+    if (parsed === undefined) return notAllowed(value, this.allowed);
+    const { address, prefixLength } = parsed;
+    if (prefixLength < 1) return notAllowed(value, this.allowed, "The prefix is from 1 to 32.");
+    const first = address >>> 24;
+    if (first === 0 || first === 127 || first >= 224) {
+      return notAllowed(
+        value,
+        this.allowed,
+        "This range is not for nodes. Choose a private one like 10.126.126.0/24.",
+      );
+    }
+    const hostBits = 32 - prefixLength;
+    const host = address - networkOf(address, prefixLength).network;
+    if (hostBits >= 2 && (host === 0 || host === 2 ** hostBits - 1)) {
+      const what = host === 0 ? "the network itself" : "the broadcast address";
+      return notAllowed(value, this.allowed, `It is ${what}. Choose an address inside the network.`);
+    }
+    return { ok: true, value: parsed };
+  },
+};
+
+export const exportedSubnetKind: Kind<Prefix> = {
+  placeholder: "CIDR",
+  allowed: "an IPv4 network like 192.168.1.0/24",
+  parse(value) {
+    if (typeof value === "string" && value.includes("->")) {
+      return notAllowed(
+        value,
+        this.allowed,
+        "Mapping to other addresses is not supported by kcp-router. Write the network alone.",
+      );
+    }
+    const parsed = typeof value === "string" ? parseWithPrefix(value, 32) : undefined;
+    if (parsed === undefined) return notAllowed(value, this.allowed);
+    const network = networkOf(parsed.address, parsed.prefixLength);
+    if (parsed.prefixLength === 0) {
+      return notAllowed(
+        value,
+        this.allowed,
+        "Being an exit for the whole internet is not supported by kcp-router.",
+      );
+    }
+    if (network.network !== parsed.address) {
+      return notAllowed(
+        value,
+        this.allowed,
+        `It names a host inside the network. Write ${formatPrefix(network)}.`,
+      );
+    }
+    const first = network.network >>> 24;
+    if (first === 0 || first === 127 || first >= 224) {
+      return notAllowed(
+        value,
+        this.allowed,
+        "This range cannot be exported: it is local to each machine or not for hosts.",
+      );
+    }
+    return { ok: true, value: network };
+  },
+};
+
+export const listenerKind: Kind<UdpUrl> = {
+  placeholder: "URL",
+  allowed: "an address like udp://0.0.0.0:11010, or a port",
+  parse: (value) =>
+    typeof value === "string" ? parseListenUrl(value) : notAllowed(value, listenerKind.allowed),
+};
+
+export const peerKind: Kind<UdpUrl> = {
+  placeholder: "URL",
+  allowed: "a URL like udp://203.0.113.5:11010",
+  parse: (value) => (typeof value === "string" ? parsePeerUrl(value) : notAllowed(value, peerKind.allowed)),
+};
+
+export const logLevelKind: Kind<LogLevel> = choiceKind("LEVEL", ["off", "error", "warn", "info"]);
+
+export const ruleKind: Kind<Rule> = {
+  placeholder: "RULE",
+  allowed: "a table with action, source, destination, ports",
+  parse(value) {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return notAllowed(value, this.allowed);
+    return parseRule(value as Readonly<Record<string, unknown>>);
+  },
+};
+
+/** Text of a rule's ports, `80,443,8000-9000`. */
+export function formatPorts(ports: readonly PortRange[]): string {
+  return ports.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(",");
+}

@@ -1,0 +1,246 @@
+import type { Config, OptionKey } from "./config.ts";
+import {
+  choiceKind,
+  deviceKind,
+  exportedSubnetKind,
+  hostnameKind,
+  integerKind,
+  interfaceAddressKind,
+  type Kind,
+  listenerKind,
+  logLevelKind,
+  networkNameKind,
+  peerKind,
+  ruleKind,
+  secretKind,
+  socketPathKind,
+  switchKind,
+  uuidKind,
+} from "./kind.ts";
+import { MAX_RULES } from "./rule.ts";
+
+/** Where an option stands in the TOML file. */
+export interface TomlPlace {
+  /** `flags` for `[flags]`, empty for the top of the file. */
+  readonly section: string;
+  readonly key: string;
+  /** `table`: one `[[section]]` per item holding `key`; `whole`: each `[[section]]` is one item. */
+  readonly each?: "table" | "whole";
+}
+
+interface OptionBase {
+  readonly toml: TomlPlace;
+  /** `--ipv4`; empty = not on the command line. */
+  readonly flag: string;
+  readonly short?: string;
+  /** The flag switches the option off: `--disable-encryption`. */
+  readonly inverted?: true;
+  /** A new value takes effect on reload, without a restart. */
+  readonly live: boolean;
+  /** What it does, for people. */
+  readonly help: string;
+}
+export interface ScalarOption<T> extends OptionBase {
+  readonly kind: Kind<T>;
+}
+export interface ListOption<T> extends OptionBase {
+  readonly item: Kind<T>;
+  readonly maxItems: number;
+}
+export type OptionFor<K extends OptionKey> = Config[K] extends readonly (infer Item)[]
+  ? ListOption<Item>
+  : ScalarOption<Config[K]>;
+/** An option of any type, for code that treats all alike. */
+export type AnyOption = ScalarOption<unknown> | ListOption<unknown>;
+
+/** Bounds of the numbers, with the reasons. */
+export const LIMITS = Object.freeze({
+  /** Below 576 some IPv4 stacks stop working; a full packet has to fit a slot of 1536 bytes with its envelope. */
+  mtu: { min: 576, max: 1400 },
+  /** One connection with full windows takes about 2 MiB; 2 GiB is far beyond what a window can use. */
+  memoryMib: { min: 4, max: 2048 },
+  connections: { min: 1, max: 65536 },
+  listeners: 16,
+  peers: 128,
+  exportedSubnets: 128,
+});
+
+const FLAGS = "flags";
+const OWN = "kcp_router";
+
+/** Every option there is: one row feeds TOML, the command line, help, docs, reload and later uci and the page. */
+export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
+  network_name: {
+    toml: { section: "network_identity", key: "network_name" },
+    flag: "--network-name",
+    kind: networkNameKind,
+    live: false,
+    help: "Name of the virtual network. All nodes of a network use the same one.",
+  },
+  network_secret: {
+    toml: { section: "network_identity", key: "network_secret" },
+    flag: "",
+    kind: secretKind,
+    live: false,
+    help: "Secret of the network, from which the keys are made. On the command line name a file with --network-secret-file.",
+  },
+  instance_id: {
+    toml: { section: "", key: "instance_id" },
+    flag: "--instance-id",
+    kind: uuidKind,
+    live: false,
+    help: "Identity of this node that stays the same when it restarts. A new one at each start if not set.",
+  },
+  hostname: {
+    toml: { section: "", key: "hostname" },
+    flag: "--hostname",
+    kind: hostnameKind,
+    live: true,
+    help: "Name shown to the other nodes. The machine's own name if not set.",
+  },
+  ipv4: {
+    toml: { section: "", key: "ipv4" },
+    flag: "--ipv4",
+    short: "-i",
+    kind: interfaceAddressKind,
+    live: false,
+    help: "Virtual address of this node with the prefix of the virtual network; /24 if none is written.",
+  },
+  listeners: {
+    toml: { section: "", key: "listeners" },
+    flag: "--listeners",
+    short: "-l",
+    item: listenerKind,
+    maxItems: LIMITS.listeners,
+    live: false,
+    help: "UDP addresses on which other nodes may reach this one. Also: a port, an address, address:port.",
+  },
+  peers: {
+    toml: { section: "peer", key: "uri", each: "table" },
+    flag: "--peers",
+    short: "-p",
+    item: peerKind,
+    maxItems: LIMITS.peers,
+    live: true,
+    help: "Nodes to connect to, again and again until it works.",
+  },
+  proxy_networks: {
+    toml: { section: "proxy_network", key: "cidr", each: "table" },
+    flag: "--proxy-networks",
+    short: "-n",
+    item: exportedSubnetKind,
+    maxItems: LIMITS.exportedSubnets,
+    live: true,
+    help: "Subnets behind this node that the other nodes may reach through it.",
+  },
+  enable_kcp_proxy: {
+    toml: { section: FLAGS, key: "enable_kcp_proxy" },
+    flag: "--enable-kcp-proxy",
+    kind: switchKind,
+    live: true,
+    help: "Carry TCP connections of this router and of the LAN behind it over KCP to every peer that takes it.",
+  },
+  disable_kcp_input: {
+    toml: { section: FLAGS, key: "disable_kcp_input" },
+    flag: "--disable-kcp-input",
+    kind: switchKind,
+    live: true,
+    help: "Take no KCP connections from other nodes: they use plain TCP to this one.",
+  },
+  use_smoltcp: {
+    toml: { section: FLAGS, key: "use_smoltcp" },
+    flag: "--use-smoltcp",
+    kind: switchKind,
+    live: true,
+    help: "End the clients' TCP in the user-space stack. Forced on while enable_kcp_proxy is on.",
+  },
+  latency_first: {
+    toml: { section: FLAGS, key: "latency_first" },
+    flag: "--latency-first",
+    kind: switchKind,
+    live: false,
+    help: "Prefer the way with the lowest latency to the one with the fewest nodes.",
+  },
+  enable_encryption: {
+    toml: { section: FLAGS, key: "enable_encryption" },
+    flag: "--disable-encryption",
+    short: "-u",
+    inverted: true,
+    kind: switchKind,
+    live: false,
+    help: "Encrypt what crosses the network. All nodes of a network must agree.",
+  },
+  encryption_algorithm: {
+    toml: { section: FLAGS, key: "encryption_algorithm" },
+    flag: "--encryption-algorithm",
+    kind: choiceKind("NAME", ["aes-gcm"]),
+    live: false,
+    help: "Cipher. All nodes of a network must agree; kcp-router has EasyTier's default.",
+  },
+  dev_name: {
+    toml: { section: FLAGS, key: "dev_name" },
+    flag: "--dev-name",
+    kind: deviceKind,
+    live: false,
+    help: "Name of the TUN device.",
+  },
+  mtu: {
+    toml: { section: FLAGS, key: "mtu" },
+    flag: "--mtu",
+    kind: integerKind("BYTES", LIMITS.mtu.min, LIMITS.mtu.max),
+    live: false,
+    help: "Largest packet as EasyTier counts it: the TUN device gets 20 bytes less while encryption is on.",
+  },
+  log_level: {
+    toml: { section: "console_logger", key: "level" },
+    flag: "--console-log-level",
+    kind: logLevelKind,
+    live: true,
+    help: "Which events are printed: off, error, warn or info.",
+  },
+  rpc_socket: {
+    toml: { section: OWN, key: "rpc_socket" },
+    flag: "--rpc-socket",
+    kind: socketPathKind,
+    live: false,
+    help: "Unix socket of the API, readable and writable by its owner only.",
+  },
+  memory_limit_mib: {
+    toml: { section: OWN, key: "memory_limit_mib" },
+    flag: "--memory-limit-mib",
+    kind: integerKind("MIB", LIMITS.memoryMib.min, LIMITS.memoryMib.max),
+    live: false,
+    help: "Memory for payload on its way. When it is used up, senders wait; it never grows.",
+  },
+  max_connections: {
+    toml: { section: OWN, key: "max_connections" },
+    flag: "--max-connections",
+    kind: integerKind("NUMBER", LIMITS.connections.min, LIMITS.connections.max),
+    live: false,
+    help: "Connections carried at one time, both roles together; more go as plain TCP.",
+  },
+  rules: {
+    toml: { section: `${OWN}.rule`, key: "", each: "whole" },
+    flag: "",
+    item: ruleKind,
+    maxItems: MAX_RULES,
+    live: true,
+    help: "Connections that never (bypass) or always (force) ride KCP, by client, destination and port; the first match decides.",
+  },
+};
+
+/** The same rows with their keys, in the order of help and docs. */
+export const OPTION_LIST: readonly (AnyOption & { readonly key: OptionKey })[] = (
+  Object.keys(OPTIONS) as OptionKey[]
+).map((key) => ({ key, ...(OPTIONS[key] as AnyOption) }));
+
+export function isList(option: AnyOption): option is ListOption<unknown> {
+  return "item" in option;
+}
+
+/** How the option's place in a file is named: `[flags] mtu`, `[[peer]] uri`, `hostname`. */
+export function placeText(place: TomlPlace): string {
+  if (place.section === "") return place.key;
+  const section = place.each === undefined ? `[${place.section}]` : `[[${place.section}]]`;
+  return place.key === "" ? section : `${section} ${place.key}`;
+}
