@@ -1,0 +1,437 @@
+/**
+ * Source side: the TCP connection of a client (of the LAN, or of the router itself) ends in the user-space stack, its bytes cross
+ * the network over KCP.
+ *
+ * Life of one:
+ * ```
+ *  SYN ─▶ policy ─tcp─▶ plain path (PlainFlows keeps the row)
+ *           │ kcp
+ *           ▼ the SYN is held, endpoint.connect()
+ *       ConnectingDst ─ the service refused ──────▶ RST to the client
+ *           │         └ the peer did not take it ─▶ the held SYN goes on as plain TCP, the peer is remembered
+ *           ▼ Ready.established: SYN-ACK to the client
+ *       Connected:    TUN frame ─copy─▶ KCP send ring                      up
+ *                     KCP receive ring ─slot─▶ TCP send queue              down (the slot moves, no copy)
+ *           │ each direction ends by itself (half-close)
+ *           ▼
+ *        Closed
+ * ```
+ */
+import type { SlotPool, TakenSlot } from "kcp-ts";
+import {
+  type CloseReason as KcpCloseReason,
+  type KcpConnection,
+  type KcpConnectOptions,
+  type KcpTarget,
+  Ready,
+} from "../kcp/types.ts";
+import type {
+  Flow,
+  FlowKey,
+  FlowReceiver,
+  SynVerdict,
+  CloseReason as TcpCloseReason,
+  TcpEvents,
+} from "../tcp/types.ts";
+import type { Entry, EntryTable } from "./entry.ts";
+import type { PlainFlows } from "./plain-flows.ts";
+import type { Decision, Policy } from "./policy.ts";
+import type { ReasonCode } from "./reason.ts";
+
+/** Connections carried at once at most; further ones use plain TCP. */
+export const MAX_SOURCE_CONNECTIONS = 4096;
+/** Share of the slot pool that must be free for a new connection to be carried. */
+export const MIN_FREE_SHARE = 0.2;
+/** How long the client's SYN is held for a peer that gives no sign of life, milliseconds. */
+export const HOLD_MS = 2500;
+/** (offset, length) pairs used per copy into the send ring. */
+export const MAX_COPY_PAIRS = 64;
+
+/** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
+const SPACE_WHEN_CLOSED = 0xffff;
+
+/** The part of `KcpEndpoint` the source uses. */
+export interface KcpOpener {
+  connect(
+    peerId: number,
+    target: KcpTarget,
+    now: number,
+    options?: KcpConnectOptions,
+  ): KcpConnection<unknown>;
+}
+
+/** The part of `TcpStack` the source uses. */
+export interface FlowControl {
+  accept(flow: Flow, receiver: FlowReceiver, now: number): void;
+  refuse(flow: Flow, now: number): void;
+  release(flow: Flow): void;
+}
+
+export interface SourceOptions {
+  readonly policy: Policy;
+  readonly entries: EntryTable;
+  readonly plainFlows: PlainFlows;
+  readonly pool: SlotPool;
+  readonly words: Int32Array;
+  /** Index of `2 * MAX_COPY_PAIRS` words that are this proxy's own. */
+  readonly iovWord: number;
+  /** Sends a frame (vnet header first) over the plain path. */
+  readonly sendPlain: (offset: number, length: number, now: number) => void;
+  /** Round-trip time to a peer as the mesh measures it; 0 = unknown. */
+  readonly rttMs: (peerId: number) => number;
+  readonly maxConnections?: number;
+}
+
+/** One carried connection; also what the stack hands the client's bytes to. */
+class Carried implements FlowReceiver {
+  readonly #proxy: SourceProxy;
+  readonly flow: Flow;
+  readonly conn: KcpConnection<unknown>;
+  readonly entry: Entry;
+  /** The KCP side has the connection and the client was answered. */
+  accepted = false;
+  flowClosed = false;
+  connClosed = false;
+  /** The client's FIN was passed on. */
+  upEnded = false;
+  /** The far side's end was passed on. */
+  downEnded = false;
+
+  constructor(proxy: SourceProxy, flow: Flow, conn: KcpConnection<unknown>, entry: Entry) {
+    this.#proxy = proxy;
+    this.flow = flow;
+    this.conn = conn;
+    this.entry = entry;
+  }
+
+  /** After the end of the KCP side the client may still write: it must be able to, to learn that nobody reads (`receive`). */
+  get space(): number {
+    return this.connClosed ? SPACE_WHEN_CLOSED : this.conn.writableBytes;
+  }
+
+  receive(offset: number, length: number): number {
+    return this.#proxy.receive(this, offset, length);
+  }
+}
+
+export class SourceProxy implements TcpEvents {
+  readonly #policy: Policy;
+  readonly #entries: EntryTable;
+  readonly #plainFlows: PlainFlows;
+  readonly #pool: SlotPool;
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #iov: number;
+  readonly #sendPlain: SourceOptions["sendPlain"];
+  readonly #rttMs: SourceOptions["rttMs"];
+  readonly #maxConnections: number;
+  readonly #byFlow: (Carried | undefined)[] = [];
+  readonly #taken: TakenSlot = { slot: -1, offset: 0, length: 0 };
+  #endpoint: KcpOpener | undefined;
+  #stack: FlowControl | undefined;
+  #count = 0;
+  /** The decision made in `syn`, used by the `held` that follows at once. */
+  #decision: Decision | undefined;
+  /** Time of the input being handled; the stack's events carry none. */
+  #now = 0;
+
+  constructor(options: SourceOptions) {
+    this.#policy = options.policy;
+    this.#entries = options.entries;
+    this.#plainFlows = options.plainFlows;
+    this.#pool = options.pool;
+    this.#bytes = options.pool.bytes;
+    this.#words = options.words;
+    this.#iov = options.iovWord;
+    this.#sendPlain = options.sendPlain;
+    this.#rttMs = options.rttMs;
+    this.#maxConnections = options.maxConnections ?? MAX_SOURCE_CONNECTIONS;
+  }
+
+  /** The stack and the endpoint are made with this proxy at hand, so they come afterwards. */
+  attach(stack: FlowControl, endpoint: KcpOpener): void {
+    this.#stack = stack;
+    this.#endpoint = endpoint;
+  }
+
+  get connectionCount(): number {
+    return this.#count;
+  }
+
+  /** To be told before the stack gets input or is polled. */
+  setNow(now: number): void {
+    this.#now = now;
+  }
+
+  // ── the stack's events ────────────────────────────────────────────────────────────────────────────────────────
+
+  syn(key: FlowKey): SynVerdict {
+    const now = this.#now;
+    let decision = this.#policy.decide(key.clientAddress, key.targetAddress, key.targetPort, now);
+    if (decision.transport === "kcp") {
+      if (this.#count >= this.#maxConnections) {
+        decision = { transport: "tcp", peerId: decision.peerId, reason: "connection_limit" };
+      } else if (this.#pool.freeSlots < this.#pool.slotCount * MIN_FREE_SHARE) {
+        decision = { transport: "tcp", peerId: decision.peerId, reason: "memory_limit" };
+      }
+    }
+    if (decision.transport === "tcp") {
+      this.#plainFlows.open(key, decision, now);
+      return "plain";
+    }
+    this.#decision = decision;
+    return "hold";
+  }
+
+  held(flow: Flow): void {
+    const decision = this.#decision!;
+    this.#decision = undefined;
+    const now = this.#now;
+    const entry = this.#entries.open(
+      {
+        role: "source",
+        sourceIp: flow.clientAddress,
+        sourcePort: flow.clientPort,
+        destinationIp: flow.targetAddress,
+        destinationPort: flow.targetPort,
+        peerId: decision.peerId,
+      },
+      "kcp",
+      decision.reason,
+      now,
+    );
+    entry.state = "ConnectingDst";
+    const conn = this.#endpoint!.connect(
+      decision.peerId,
+      {
+        source: { ip: flow.clientAddress, port: flow.clientPort },
+        destination: { ip: flow.targetAddress, port: flow.targetPort },
+      },
+      now,
+      { openTimeoutMs: HOLD_MS, rttMs: this.#rttMs(decision.peerId) },
+    );
+    const carried = new Carried(this, flow, conn, entry);
+    conn.owner = carried;
+    entry.close = (at) => this.#abort(carried, "closed_by_user", at);
+    this.#byFlow[flow.id] = carried;
+    this.#count++;
+  }
+
+  established(flow: Flow): void {
+    const carried = this.#byFlow[flow.id];
+    if (carried !== undefined) carried.entry.state = "Connected";
+  }
+
+  writable(flow: Flow): void {
+    const carried = this.#byFlow[flow.id];
+    if (carried !== undefined) this.#moveDown(carried, this.#now);
+  }
+
+  finished(flow: Flow): void {
+    const carried = this.#byFlow[flow.id];
+    if (carried === undefined) return;
+    carried.upEnded = true;
+    if (!carried.downEnded) carried.entry.state = "ClosingDst";
+    if (!carried.connClosed) carried.conn.shutdown(this.#now);
+  }
+
+  closed(flow: Flow, reason: TcpCloseReason): void {
+    const carried = this.#byFlow[flow.id];
+    if (carried === undefined) return;
+    this.#byFlow[flow.id] = undefined;
+    carried.flowClosed = true;
+    if (reason === "finished") {
+      // The bytes of the client may still be on their way: the KCP side ends by itself.
+      if (carried.connClosed) this.#end(carried, "finished", this.#now);
+      return;
+    }
+    if (reason === "released" || carried.connClosed) {
+      this.#end(carried, carried.entry.reason, this.#now);
+      return;
+    }
+    carried.conn.abort(this.#now, "far_end_reset");
+    this.#end(carried, flowReason(reason), this.#now);
+  }
+
+  /** The client's next bytes: copied into the send ring, all that fits. */
+  receive(carried: Carried, offset: number, length: number): number {
+    const { conn } = carried;
+    if (carried.connClosed) {
+      carried.entry.reason = "service_reset";
+      carried.flow.abort(this.#now);
+      return length;
+    }
+    let taken = 0;
+    while (taken < length) {
+      const pairs = conn.reserve(this.#words, this.#iov, MAX_COPY_PAIRS);
+      if (pairs === 0) break;
+      let filled = 0;
+      for (let i = 0; i < pairs && taken < length; i++) {
+        const room = this.#words[this.#iov + 2 * i + 1]!;
+        const part = Math.min(room, length - taken);
+        const from = offset + taken;
+        this.#bytes.copyWithin(this.#words[this.#iov + 2 * i]!, from, from + part);
+        filled += part;
+        taken += part;
+      }
+      conn.commit(filled);
+    }
+    carried.entry.upBytes += taken;
+    return taken;
+  }
+
+  // ── the endpoint's news ───────────────────────────────────────────────────────────────────────────────────────
+
+  handleReady(conn: KcpConnection<unknown>, now: number): void {
+    this.#now = now;
+    const ready = conn.takeReady();
+    const carried = conn.owner;
+    if (!(carried instanceof Carried)) {
+      if ((ready & Ready.closed) !== 0) conn.release(now);
+      return;
+    }
+    if ((ready & Ready.established) !== 0 && !carried.flowClosed) {
+      carried.accepted = true;
+      carried.entry.carrier = conn.stats;
+      this.#policy.noteSuccess(conn.peerId);
+      this.#stack!.accept(carried.flow, carried, now);
+    }
+    if ((ready & Ready.closed) !== 0) {
+      this.#handleConnClosed(carried, now);
+      return;
+    }
+    if (carried.flowClosed) {
+      // Nobody is there to take it: what still arrives is dropped, so that the far side can finish.
+      if (conn.readableBytes > 0) conn.consume(conn.readableBytes);
+      return;
+    }
+    if ((ready & (Ready.readable | Ready.peerFinished)) !== 0) this.#moveDown(carried, now);
+    if ((ready & Ready.writable) !== 0 && carried.accepted) carried.flow.receiveSpaceGrew(now);
+  }
+
+  /** Ends everything at once: the daemon stops. */
+  closeAll(now: number, reason: ReasonCode): void {
+    for (const carried of [...this.#byFlow]) if (carried !== undefined) this.#abort(carried, reason, now);
+  }
+
+  /** Far side to client: slots move from the receive ring into the TCP send queue. */
+  #moveDown(carried: Carried, now: number): void {
+    if (!carried.accepted || carried.flowClosed) return;
+    const { conn, flow } = carried;
+    const taken = this.#taken;
+    let moved = 0;
+    // A slot is only taken when the flow has room for the largest one there can be: what was taken must be sent.
+    while (conn.readableBytes > 0 && flow.sendSpace >= this.#pool.slotBytes) {
+      if (!conn.takeSlot(taken)) break;
+      if (!flow.send(taken.slot, taken.offset, taken.length)) {
+        this.#pool.free(taken.slot);
+        this.#abort(carried, "client_reset", now);
+        return;
+      }
+      moved += taken.length;
+    }
+    carried.entry.downBytes += moved;
+    if (conn.peerFinished && conn.readableBytes === 0 && !carried.downEnded) {
+      carried.downEnded = true;
+      if (!carried.upEnded) carried.entry.state = "ClosingSrc";
+      flow.shutdown(now);
+    }
+  }
+
+  #handleConnClosed(carried: Carried, now: number): void {
+    const { conn, flow } = carried;
+    const reason = conn.closeReason!;
+    if (!carried.accepted) {
+      this.#handleNotTaken(carried, reason, now);
+      return;
+    }
+    this.#moveDown(carried, now);
+    carried.connClosed = true;
+    if (carried.flowClosed) {
+      this.#end(carried, connReason(reason), now);
+      return;
+    }
+    // An ordinary end: what was received is the client's; its own end follows. Everything else ends the client at once.
+    if (conn.peerFinished && (reason === "finished" || carried.upEnded || flow.receivedBytes === 0)) return;
+    if (conn.peerFinished && conn.unacknowledgedBytes === 0) return;
+    carried.entry.reason = connReason(reason);
+    flow.abort(now);
+  }
+
+  /** KCP was tried for a held SYN, and the far side did not take it. */
+  #handleNotTaken(carried: Carried, reason: KcpCloseReason, now: number): void {
+    carried.connClosed = true;
+    const { flow, conn, entry } = carried;
+    conn.release(now);
+    if (carried.flowClosed) {
+      this.#end(carried, "client_reset", now);
+      return;
+    }
+    switch (reason) {
+      case "target_refused":
+        entry.reason = "destination_refused";
+        this.#stack!.refuse(flow, now);
+        return;
+      case "target_timeout":
+      case "target_unreachable":
+        entry.reason = "destination_unreachable";
+        this.#stack!.refuse(flow, now);
+        return;
+      case "denied":
+        entry.reason = "destination_not_exported";
+        this.#stack!.refuse(flow, now);
+        return;
+      case "aborted":
+        this.#stack!.refuse(flow, now);
+        return;
+      default:
+    }
+    const why: ReasonCode =
+      reason === "no_answer" || reason === "undecided" ? "kcp_timeout" : "kcp_refused_by_peer";
+    if (reason !== "busy") this.#policy.noteFailure(conn.peerId, now);
+    // From here on the connection is a plain one: its row goes on, with the reason.
+    this.#byFlow[flow.id] = undefined;
+    this.#count--;
+    carried.flowClosed = true;
+    this.#plainFlows.adopt(flow, entry, why, now);
+    this.#sendPlain(flow.synOffset, flow.synLength, now);
+    this.#stack!.release(flow);
+  }
+
+  #abort(carried: Carried, reason: ReasonCode, now: number): void {
+    if (carried.entry.endedAt !== undefined) return;
+    this.#now = now;
+    carried.entry.reason = reason;
+    if (!carried.connClosed) carried.conn.abort(now, "far_end_reset");
+    carried.connClosed = true;
+    if (carried.flowClosed) this.#end(carried, reason, now);
+    else if (carried.accepted) carried.flow.abort(now);
+    else this.#stack!.refuse(carried.flow, now);
+  }
+
+  #end(carried: Carried, reason: ReasonCode, now: number): void {
+    if (carried.entry.endedAt !== undefined) return;
+    if (this.#byFlow[carried.flow.id] === carried) this.#byFlow[carried.flow.id] = undefined;
+    this.#count--;
+    this.#entries.end(carried.entry, reason, now);
+    carried.conn.release(now);
+  }
+}
+
+function flowReason(reason: TcpCloseReason): ReasonCode {
+  return reason === "clientReset" ? "client_reset" : reason === "aborted" ? "peer_reset" : "client_gone";
+}
+
+function connReason(reason: KcpCloseReason): ReasonCode {
+  switch (reason) {
+    case "finished":
+      return "finished";
+    case "silent":
+    case "undelivered":
+      return "peer_silent";
+    case "far_end_reset":
+      return "service_reset";
+    default:
+      return "peer_reset";
+  }
+}
