@@ -1,3 +1,5 @@
+import type { FlagState } from "../config/config.ts";
+
 /**
  * What the API may see of the daemon, and the rows it shows.
  *
@@ -162,15 +164,6 @@ export interface Problem {
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
-}
-
-export interface FlagState {
-  /** EasyTier's name, `use_smoltcp`. */
-  readonly name: string;
-  readonly configured: boolean;
-  readonly effective: boolean;
-  /** Why the two differ; empty when they agree. */
-  readonly note: string;
 }
 
 export interface StatusInfo {

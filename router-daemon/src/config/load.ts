@@ -30,27 +30,31 @@ const WORLD_READABLE = 0o004;
 export function loadConfig(sources: ConfigSources): Verified {
   const problems = new ProblemList();
   const flags = readFlags(sources.args, problems);
-  const layers: RawConfig[] = [];
-  if (flags.configFile !== "") layers.push(readConfigFile(flags.configFile, sources.files, problems));
-  layers.push(flags.options);
-  if (flags.secretFile !== "") layers.push(readSecretFile(flags.secretFile, sources.files, problems));
-  return verifyConfig(mergeRaw(layers), problems, sources);
+  const file = flags.configFile === "" ? NOTHING : readConfigFile(flags.configFile, sources.files, problems);
+  const secret =
+    flags.secretFile === "" ? NOTHING : readSecretFile(flags.secretFile, sources.files, problems);
+  // Without the file everything in it would be reported as missing.
+  if (file === undefined) return { ok: false, problems: problems.all };
+  return verifyConfig(mergeRaw([file, flags.options, secret]), problems, sources);
 }
+
+const NOTHING: RawConfig = new Map();
 
 /** Verifies a TOML text alone: for checking before it is put in force. */
 export function checkToml(text: string, source: string, context: VerifyContext): readonly Problem[] {
   const problems = new ProblemList();
-  return verifyConfig(readToml(text, source, problems), problems, context).problems;
+  const raw = readToml(text, source, problems);
+  return raw === undefined ? problems.all : verifyConfig(raw, problems, context).problems;
 }
 
-function readConfigFile(path: string, files: FileAccess, problems: ProblemList): RawConfig {
+function readConfigFile(path: string, files: FileAccess, problems: ProblemList): RawConfig | undefined {
   const file = files.read(path, MAX_CONFIG_BYTES);
   if (!file.ok) {
     problems.error({ source: path, place: "" }, "", `The configuration cannot be read: ${file.reason}`);
-    return new Map();
+    return undefined;
   }
   const options = readToml(file.text, path, problems);
-  if (options.has("network_secret")) warnWhenReadable(path, file.mode, problems);
+  if (options?.has("network_secret")) warnWhenReadable(path, file.mode, problems);
   return options;
 }
 

@@ -13,25 +13,28 @@ type Table = Readonly<Record<string, unknown>>;
 type NamedOption = AnyOption & { readonly key: OptionKey };
 
 /**
- * Reads a TOML text in EasyTier's form. What is not understood is reported, never dropped in silence; values of unknown keys
+ * Reads a TOML text in EasyTier's form; undefined when it is no TOML at all, so that nothing else is worth reporting. What is not understood is reported, never dropped in silence; values of unknown keys
  * are not shown, since they may be a secret under a mistyped name.
  */
-export function readToml(text: string, source: string, problems: ProblemList): RawConfig {
-  const reader = new TomlReader(source, problems);
+export function readToml(text: string, source: string, problems: ProblemList): RawConfig | undefined {
   if (text.length > MAX_CONFIG_BYTES) {
     const limit = MAX_CONFIG_BYTES / 1024;
     problems.error(
       { source, place: "" },
       "",
-      `The file is larger than ${limit} KiB. It is no configuration; name the right file.`,
+      `The text is larger than ${limit} KiB. It is no configuration; name the right file.`,
     );
-    return reader.options;
+    return undefined;
   }
+  let document: Table;
   try {
-    reader.readTable(parse(text.replace(/^\ufeff/, "")), "");
+    document = parse(text.replace(/^\ufeff/, ""));
   } catch (error) {
     problems.error(syntaxOrigin(error, source), "", `${syntaxText(error)} Mend the line; the form is TOML.`);
+    return undefined;
   }
+  const reader = new TomlReader(source, problems);
+  reader.readTable(document, "");
   return reader.options;
 }
 

@@ -1,0 +1,32 @@
+/** Codes of API errors; stable, so that a page or script may rely on them. */
+export const ERROR_STATUS = {
+  /** There is no such method, or no such entry. */
+  not_found: 404,
+  method_not_allowed: 405,
+  /** Arguments are wrong; the message is the verifier's sentence. */
+  invalid_argument: 400,
+  too_large: 413,
+  /** The new configuration was refused; the old one keeps running. */
+  config_refused: 409,
+  internal: 500,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+export interface ApiError {
+  readonly code: ErrorCode;
+  /** Full sentences with the remedy. */
+  readonly message: string;
+}
+
+export type Answer<T> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly error: ApiError };
+
+export function answer<T>(result: T): Answer<T> {
+  return { ok: true, result };
+}
+
+export function refusal(code: ErrorCode, message: string): Answer<never> {
+  return { ok: false, error: { code, message } };
+}

@@ -1,0 +1,105 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { MAX_CONFIG_BYTES } from "../config/toml.ts";
+import { argumentInfo } from "./argument.ts";
+import { type Answer, ERROR_STATUS, refusal } from "./error.ts";
+import { type AnyMethod, findMethod, invoke, METHOD_NAMES } from "./methods.ts";
+import type { DaemonView } from "./view.ts";
+
+/** Largest request body: a configuration to be checked, with JSON's escapes. */
+export const MAX_BODY_BYTES = 4 * MAX_CONFIG_BYTES;
+/** Largest answer, in characters of JSON. Pages are far smaller; this bounds hostile host names and the like. */
+export const MAX_ANSWER_LENGTH = 4 * 1024 * 1024;
+export const API_PREFIX = "/api/v1";
+
+/**
+ * The HTTP face of the method table: `GET /api/v1/<read>?argument=…` and `POST /api/v1/<any>` with a JSON object. An answer is
+ * the method's result, or `{"error": {"code", "message"}}`.
+ */
+export function createHttpApp(view: DaemonView, onFailure: (error: unknown) => void = () => {}): Hono {
+  const app = new Hono();
+  const tooLarge = refusal("too_large", `The body is larger than ${MAX_BODY_BYTES} bytes. Send less.`);
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => respond(tooLarge) }));
+
+  for (const name of METHOD_NAMES) {
+    const path = `${API_PREFIX}/${name}`;
+    const found = findMethod(name);
+    if (found === undefined) continue;
+    if (found.access === "read") {
+      app.get(path, async (context) => {
+        const query = new URL(context.req.url).searchParams;
+        return respond(await invoke(view, name, fromQuery(query, found), onFailure));
+      });
+    }
+    app.post(path, async (context) => {
+      const body = parseBody(await context.req.text());
+      return respond(body.ok ? await invoke(view, name, body.result, onFailure) : body);
+    });
+    const allowed = found.access === "read" ? "GET or POST" : "POST";
+    app.all(path, () => respond(refusal("method_not_allowed", `${name} is called with ${allowed}.`)));
+  }
+  app.notFound(() =>
+    respond(
+      refusal(
+        "not_found",
+        `There is nothing here. Methods are under ${API_PREFIX}/: ${METHOD_NAMES.join(", ")}.`,
+      ),
+    ),
+  );
+  app.onError((error) => {
+    onFailure(error);
+    return respond(
+      refusal("internal", "The request failed inside the daemon. Its log says more; please report it."),
+    );
+  });
+  return app;
+}
+
+function respond(given: Answer<unknown>): Response {
+  const text = given.ok ? JSON.stringify(given.result) : JSON.stringify({ error: given.error });
+  if (text.length > MAX_ANSWER_LENGTH) {
+    return respond(
+      refusal(
+        "too_large",
+        `The answer is larger than ${MAX_ANSWER_LENGTH} bytes. Ask for fewer rows with limit.`,
+      ),
+    );
+  }
+  return new Response(text, {
+    status: given.ok ? 200 : ERROR_STATUS[given.error.code],
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
+
+function parseBody(text: string): Answer<unknown> {
+  if (text.trim() === "") return { ok: true, result: {} };
+  try {
+    return { ok: true, result: JSON.parse(text) as unknown };
+  } catch {
+    return refusal(
+      "invalid_argument",
+      "The body is not JSON. Send one object of argument names and values, or nothing.",
+    );
+  }
+}
+
+/** Query texts to the types the method asks for; what does not fit stays text and is refused by the method's schema. */
+function fromQuery(query: URLSearchParams, found: AnyMethod): Record<string, unknown> {
+  const args: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const [name, text] of query) {
+    const schema = Object.hasOwn(found.args, name) ? found.args[name] : undefined;
+    args[name] = schema === undefined ? text : fromText(text, argumentInfo(schema).type);
+  }
+  return args;
+}
+
+/** Text of a query or a command line to the plain type of an argument. */
+export function fromText(text: string, type: "integer" | "boolean" | "string"): unknown {
+  if (type === "integer" && /^-?\d{1,16}$/.test(text)) return Number(text);
+  if (type === "boolean" && (text === "true" || text === "false")) return text === "true";
+  return text;
+}
