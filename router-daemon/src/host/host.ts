@@ -9,6 +9,9 @@
  * - A result >= 0 is success. A result < 0 is an error: `-errno`, put into words by `describeError`. Nothing throws
  *   for what the outside world did; wrong arguments (offset outside the arena, a closed handle) are `-EINVAL`/`-EBADF`.
  * - Nothing blocks. `-EAGAIN` is spelled `0` where a count is returned.
+ * - A handle is a positive integer; after `close` it stays invalid (`-EBADF`), also when the kernel uses the descriptor
+ *   again. 0 is the timer (`TIMER_HANDLE`). Links and routes are numbered by the caller, below `MAX_LINKS`/`MAX_ROUTES`.
+ * - Arguments of another type than said throw a TypeError. Fractions are cut off.
  * - Descriptors are 32-bit integers in `HostMemory.words`, an `Int32Array` over a part of the arena. A call names the
  *   index of the first word. Layouts are given with each call; the `…_WORDS` constants are their strides.
  * - Addresses: IPv4 and IPv6 as 16 bytes (IPv4 mapped, `::ffff:a.b.c.d`) + port, `ENDPOINT_BYTES` = 18 bytes in the arena,
@@ -18,7 +21,19 @@
 /** 16 address bytes (IPv4 as ::ffff:a.b.c.d) and 2 port bytes in network order. */
 export const ENDPOINT_BYTES = 18;
 
-/** Bytes of `struct virtio_net_hdr` in front of every TUN frame on this surface, whether the kernel does offloads or not. */
+/** Numbers that links and routes may have: 0 up to these, exclusive. */
+export const MAX_LINKS = 4096;
+export const MAX_ROUTES = 16_384;
+/** Pairs of one gathered read or write. */
+export const MAX_IOV = 1024;
+/** Largest datagram that is sent; larger ones are dropped and counted (links.md 2.1). */
+export const MAX_DATAGRAM_BYTES = 2000;
+
+/**
+ * Bytes of `struct virtio_net_hdr` in front of every TUN frame on this surface, whether the kernel does offloads or not:
+ * flags (1 NEEDS_CSUM, 2 DATA_VALID), gso_type (0 none, 1 TCPv4, 4 TCPv6, 5 UDP; | 0x80 ECN), then 16-bit words, always
+ * little-endian: hdr_len, gso_size, csum_start, csum_offset (both counted from the IP header).
+ */
 export const VNET_HEADER_BYTES = 10;
 
 /** Where the opened datagram's peer header lies in its slot: leaves the KCP segment header 4-byte aligned. */
@@ -32,7 +47,10 @@ export const RxFlag = {
   opened: 1,
   /** The packet is addressed to another peer (or not encrypted): its bytes are as received. */
   untouched: 2,
-  /** Not DATA of a known link: the whole datagram, its sender's endpoint in the last 18 bytes of the slot. */
+  /**
+   * Not DATA: SYN, SACK, hole punching, STUN. The whole datagram at the packet offset, its sender's endpoint in the last
+   * 18 bytes of the slot. (DATA of no known link, and what is malformed, is dropped and counted by the core.)
+   */
   datagram: 4,
 } as const;
 
@@ -41,6 +59,9 @@ export const TX_WORDS = 4;
 
 /** Words of one entry written by `tunRead`: [frame offset, frame length]; both include the vnet header. */
 export const TUN_READ_WORDS = 2;
+
+/** The handle of the timer in `poll`'s entries. */
+export const TIMER_HANDLE = 0;
 
 /** Words of one entry written by `poll`: [handle, events]. */
 export const EVENT_WORDS = 2;
@@ -65,6 +86,8 @@ export interface TunInfo {
   readonly name: string;
   /** Checksum and segmentation offload negotiated with the kernel (IFF_VNET_HDR + TUNSETOFFLOAD). */
   readonly offload: boolean;
+  /** The same for UDP (gso_type 5). */
+  readonly udpOffload: boolean;
 }
 export interface UdpInfo {
   readonly handle: number;
@@ -86,7 +109,7 @@ export interface Host {
   now(): number;
   /** Wall clock in whole seconds since 1970. */
   unixTime(): number;
-  /** Fills `bytes[offset, offset+length)` with cryptographically strong randomness. */
+  /** Fills `bytes[offset, offset+length)` with cryptographically strong randomness. Throws a RangeError outside the arena. */
   random(offset: number, length: number): void;
   /** One sentence for a negative result. */
   describeError(code: number): string;
@@ -94,14 +117,18 @@ export interface Host {
   // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────
   /**
    * Writes up to `max` ready entries (EVENT_WORDS each) at word index `out`, without waiting; returns their number.
-   * Edge-triggered: a handle is reported again only after new readiness.
+   * Edge-triggered: a handle is reported again only after new readiness, so whoever is told reads until 0 (or comes back
+   * for the rest himself). UDP sockets are never reported writable. [TIMER_HANDLE, timer] tells that the timer has fired.
    */
   poll(out: number, max: number): number;
   /** Calls `wake` from the engine's event loop whenever `poll` would return something, or the timer has fired. */
   onReady(wake: () => void): void;
   /** One timer: `wake` is called at `atMs` of `now()` (sub-millisecond), Infinity = off. A second call replaces the first. */
   setTimer(atMs: number): void;
+  /** Closes a device or socket; links of a closed UDP socket are cleared. */
   close(handle: number): void;
+  /** Closes everything and ends the watch of `onReady`; afterwards every call gives `-EBADF`. */
+  dispose(): void;
 
   // ── TUN ───────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Creates (or attaches to) the device, non-blocking, with offloads as far as the kernel has them. */
@@ -112,31 +139,50 @@ export interface Host {
   tunRoute(handle: number, add: boolean, network: number, prefixLength: number): number;
   /**
    * Reads up to `max` frames, each vnet header + IP packet of up to 65545 bytes, into the core's read ring.
-   * Entries of TUN_READ_WORDS at word index `out`. The frames are valid until the next `tunRead`.
+   * Entries of TUN_READ_WORDS at word index `out`. The frames are valid until the next `tunRead` and the caller's to
+   * change. Fewer than `max` does not mean that the device is empty: only 0 does.
    */
   tunRead(handle: number, out: number, max: number): number;
   /**
    * Writes one frame gathered from `count` (offset, length) word pairs at word index `iov`. The first bytes are a vnet
    * header; a frame with `gso_size` is a super-segment, with NEEDS_CSUM its transport checksum holds the pseudo-header
-   * sum only. Where the kernel has no offload the core segments and sums itself. Returns bytes written, 0 = queue full.
+   * sum only. Where the kernel has no offload the core segments and sums itself. Returns bytes written, 0 = queue full
+   * (nothing was written; `writable` is reported when there is room).
    */
   tunWrite(handle: number, iov: number, count: number): number;
   /**
    * Cuts one frame as read from the TUN (vnet header in front) into IP packets of at most `mtu` bytes with complete
    * checksums, one per slot, for the plain path. `slots` is a word index of `max` slot numbers owned by the caller;
    * each packet is written at `headroom` bytes into its slot, its length to word index `lengths`. Returns the number of
-   * slots used; -EMSGSIZE when the packet cannot be cut (not TCP, or don't-fragment UDP) and is larger than mtu.
+   * slots used; -EMSGSIZE when the packet cannot be cut and is larger than mtu (not TCP, and IPv6 or don't-fragment) or
+   * does not fit a slot; -ENOBUFS when it needs more than `max` slots; -EINVAL when it is no IP packet; -EBADMSG when it
+   * would be cut and its checksum is wrong. TCP is cut at gso_size or less, UDP trains exactly at gso_size, other IPv4 into
+   * fragments. On an error no slot holds anything.
    */
-  tunSplit(offset: number, length: number, mtu: number, slots: number, lengths: number, max: number, headroom: number): number;
+  tunSplit(
+    offset: number,
+    length: number,
+    mtu: number,
+    slots: number,
+    lengths: number,
+    max: number,
+    headroom: number,
+  ): number;
 
   // ── UDP links ─────────────────────────────────────────────────────────────────────────────────────────────────
   /** Binds a UDP socket (dual stack for ::) with large buffers; port 0 = any. `address` = 16 bytes at an arena offset. */
   udpOpen(endpointOffset: number): UdpInfo | HostFailure;
-  /** Names a link: datagrams of `endpoint` with tunnel conn_id `connId` on this socket. -EEXIST when taken. */
+  /**
+   * Names a link: datagrams of `endpoint` with tunnel conn_id `connId` on this socket. A number in use is given the new
+   * meaning. -EEXIST when another link has this meaning; -EAFNOSUPPORT for an IPv6 endpoint on an IPv4 socket.
+   */
   linkSet(link: number, socket: number, endpointOffset: number, connId: number): number;
   linkClear(link: number): void;
-  /** Our peer id, and the network's key: AES-128-GCM with a 16-byte key at an arena offset, or -1 = encryption off. */
-  identitySet(peerId: number, keyOffset: number): void;
+  /**
+   * Our peer id, and the network's key: AES-128-GCM with a 16-byte key at an arena offset (copied; wipe it), or -1 =
+   * encryption off: encrypted packets to us are then dropped and counted. NO_CIPHER when this engine has no AES-128-GCM.
+   */
+  identitySet(peerId: number, keyOffset: number): number;
   /**
    * A route is what precedes a payload on the wire: link, and the 16 bytes of the peer header at `headerOffset`
    * (links.md 1.2; `len` is filled in per packet). With the ENCRYPTED flag in the header the payload is sealed.
@@ -148,25 +194,32 @@ export interface Host {
    * (consumed in order), packet (peer header first) at slot start + RX_PACKET_OFFSET. Encrypted packets addressed to
    * our peer id are opened in the same pass; those that fail are dropped and counted. Writes RX_WORDS entries at `out`;
    * entry i used slot i. Returns the number of entries; fewer than `max` does not mean that the socket is empty: only 0 does.
+   * Asks the kernel as often as it takes to fill `max`. What was received and finds no slot waits in the core for the next
+   * call (at most 4 sockets may keep the core waiting; then the first loses its datagrams, counted).
    */
   udpReceive(socket: number, slots: number, max: number, out: number): number;
   /**
    * Sends `count` payloads (TX_WORDS entries at word index `list`), sealed out of place: the arena is not written.
-   * Equal-sized neighbours on the same link leave as one UDP_SEGMENT train. Unsendable ones are dropped and counted.
-   * Returns the number of datagrams handed to the kernel.
+   * Equal-sized neighbours on the same link leave as one UDP_SEGMENT train, which a shorter one may end. Unsendable ones
+   * (no such route, socket buffer full, refused by the kernel) are dropped and counted.
+   * Returns the number of datagrams handed to the kernel; -EINVAL when an entry lies outside the arena (those before it
+   * were sent).
    */
   send(list: number, count: number): number;
-  /** Sends one whole packet (peer header included, nothing sealed) on a link: handshake, ping, forwarded packets. */
+  /**
+   * Sends one whole packet (peer header included, nothing sealed) on a link: handshake, ping, forwarded packets.
+   * 1 = sent, 0 = dropped and counted, -ENOENT = no such link.
+   */
   sendOnLink(link: number, offset: number, length: number): number;
-  /** Sends one raw datagram: SYN, SACK. */
+  /** Sends one raw datagram: SYN, SACK. 1 = sent, 0 = the socket's buffer is full. */
   sendDatagram(socket: number, endpointOffset: number, offset: number, length: number): number;
 
   // ── TCP sockets of the destination side ───────────────────────────────────────────────────────────────────────
   /** Non-blocking connect with NODELAY and keep-alive; `writable` tells the end, `tcpError` the outcome. */
   tcpConnect(ipv4: number, port: number): number;
-  /** 0 = connected, -EINPROGRESS, or why it failed. */
+  /** 0 = connected, -EINPROGRESS, or why it failed (also later: -ECONNRESET, -ETIMEDOUT); stays until closed. */
   tcpError(handle: TcpHandle): number;
-  /** readv into `count` (offset, length) word pairs at `iov`. Bytes read, 0 = nothing now, -ECONNRESET …; END_OF_STREAM. */
+  /** `writable`, and after the other end's FIN `readable` and `hangup`, are reported by `poll`. readv into `count` (offset, length) word pairs at `iov`. Bytes read, 0 = nothing now, -ECONNRESET …; END_OF_STREAM. */
   tcpRead(handle: TcpHandle, iov: number, count: number): number;
   /** writev from `count` word pairs. Bytes taken, 0 = full. */
   tcpWrite(handle: TcpHandle, iov: number, count: number): number;
@@ -181,3 +234,5 @@ export interface Host {
 
 /** Returned by `tcpRead` when the other end has closed its direction. */
 export const END_OF_STREAM = -0x7fff;
+/** Returned by `identitySet` when the engine has no AES-128-GCM. */
+export const NO_CIPHER = -0x7ffe;

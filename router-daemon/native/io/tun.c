@@ -1,0 +1,312 @@
+/* The TUN device: opening it with whatever offloads the kernel has, address and routes, frames in and out. */
+#include "core.h"
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/route.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define TUN_QUEUE_FRAMES 4096
+/* Bounds what the kernel keeps for us; beyond it a write returns 0. About 200 super-segments. */
+#define TUN_SEND_BUFFER_BYTES (16 << 20)
+#define MAX_PACKET_BYTES 65535
+#define MAX_FRAME_BYTES (VNET_BYTES + MAX_PACKET_BYTES)
+/* Puts the IP header on a 16-byte boundary. */
+#define FRAME_SHIFT 6
+
+static int valid_name(const char *name) {
+  size_t length = strlen(name);
+  if (length == 0 || length >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return 0;
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)name[i];
+    /* '%' would make the kernel number the device. */
+    if (c <= ' ' || c >= 127 || c == '/' || c == ':' || c == '%') return 0;
+  }
+  return 1;
+}
+
+static int device_exists(struct io_core *core, const char *name) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, name, strlen(name) + 1);
+  return ioctl(core->ioctl_fd, SIOCGIFINDEX, &request) == 0;
+}
+
+static int explain_open(int error, char *message, size_t bytes) {
+  if (error == ENOENT || error == ENXIO || error == ENODEV) {
+    set_message(message, bytes,
+                "There is no TUN device on this system (/dev/net/tun: %s). Load it with `modprobe tun`; on OpenWrt "
+                "install the package kmod-tun.",
+                strerror(error));
+  } else {
+    set_message(message, bytes, "/dev/net/tun cannot be opened (%s). Run as root or give the program CAP_NET_ADMIN.",
+                strerror(error));
+  }
+  return -error;
+}
+
+static int explain_attach(struct io_core *core, const char *name, int error, char *message, size_t bytes) {
+  if (error == EPERM || error == EACCES) {
+    set_message(message, bytes,
+                "No permission to create the TUN device %s. Run as root or give the program CAP_NET_ADMIN.", name);
+  } else if (error == EBUSY) {
+    set_message(message, bytes,
+                "The TUN device %s is in use by another program. Stop that program or choose another device name.",
+                name);
+  } else if (error == EINVAL && device_exists(core, name)) {
+    set_message(message, bytes,
+                "The name %s belongs to a network device that is not a TUN device. Choose another device name.", name);
+    error = EBUSY;
+  } else {
+    set_message(message, bytes, "The TUN device %s cannot be created: %s.", name, strerror(error));
+  }
+  return -error;
+}
+
+/** TUNSETOFFLOAD, best first: checksums, TCP over both IPs, UDP too. Returns the accepted mask. */
+static unsigned negotiate(int fd) {
+  const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  const unsigned masks[] = {tcp | TUN_F_USO4 | TUN_F_USO6, tcp};
+  for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+    if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)masks[i]) == 0) return masks[i];
+  }
+  return 0;
+}
+
+/** The surface's vnet header is little-endian; a big-endian kernel has to be told. */
+static int set_little_endian(int fd) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  int yes = 1;
+  return ioctl(fd, TUNSETVNETLE, &yes);
+#else
+  (void)fd;
+  return 0;
+#endif
+}
+
+static int attach(const char *name, int vnet, int *fd_out) {
+  int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) {
+    *fd_out = -1;
+    return errno;
+  }
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, name, strlen(name) + 1);
+  request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0));
+  int error = 0;
+  if (ioctl(fd, TUNSETIFF, &request) != 0) error = errno;
+  if (error == 0 && vnet && set_little_endian(fd) != 0) error = EOPNOTSUPP;
+  if (error != 0) {
+    close(fd);
+    fd = -2;
+  }
+  *fd_out = fd;
+  return error;
+}
+
+int io_tun_open(struct io_core *core, const char *name, struct io_tun_info *info, char *message, size_t message_bytes) {
+  if (!valid_name(name)) {
+    set_message(message, message_bytes,
+                "\"%.40s\" is no valid device name: 1 to 15 printable characters without space, '/', ':' and '%%'.",
+                name);
+    return -EINVAL;
+  }
+  int vnet = !(core->without & IO_WITHOUT_VNET), fd;
+  int error = attach(name, vnet, &fd);
+  if (fd < 0 && vnet && (error == EINVAL || error == EOPNOTSUPP) && !device_exists(core, name)) {
+    vnet = 0;
+    error = attach(name, 0, &fd);
+  }
+  if (fd == -1) return explain_open(error, message, message_bytes);
+  if (fd < 0) return explain_attach(core, name, error, message, message_bytes);
+
+  unsigned offload = vnet && !(core->without & IO_WITHOUT_TUN_OFFLOAD) ? negotiate(fd) : 0;
+  int send_buffer = TUN_SEND_BUFFER_BYTES;
+  ioctl(fd, TUNSETSNDBUF, &send_buffer);
+  int handle = handle_new(core, fd, KIND_TUN, EPOLLIN | EPOLLOUT);
+  if (handle < 0) {
+    set_message(message, message_bytes, "The TUN device %s cannot be watched: %s.", name, strerror(-handle));
+    return handle;
+  }
+  struct tun *tun = &handle_get(core, handle, KIND_TUN)->as.tun;
+  memcpy(tun->name, name, strlen(name) + 1);
+  tun->vnet = vnet;
+  info->handle = handle;
+  memcpy(info->name, tun->name, sizeof info->name);
+  info->offload = (offload & TUN_F_TSO4) != 0;
+  info->udp_offload = (offload & TUN_F_USO4) != 0;
+  return handle;
+}
+
+static void put_ipv4(struct sockaddr *into, uint32_t ipv4) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ipv4)};
+  memcpy(into, &address, sizeof address);
+}
+
+static uint32_t mask_of(int32_t prefix) { return prefix == 0 ? 0 : ~(uint32_t)0 << (32 - prefix); }
+
+int io_tun_configure(struct io_core *core, int32_t handle, uint32_t ipv4, int32_t prefix, int32_t mtu) {
+  struct handle *entry = handle_get(core, handle, KIND_TUN);
+  if (entry == NULL) return -EBADF;
+  if (prefix < 0 || prefix > 32 || mtu < 68 || mtu > 65535) return -EINVAL;
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, entry->as.tun.name, IFNAMSIZ);
+  request.ifr_mtu = mtu;
+  if (ioctl(core->ioctl_fd, SIOCSIFMTU, &request) != 0) return -errno;
+  /* The kernel's default of 500 overflows under one TCP connection without offload. */
+  request.ifr_qlen = TUN_QUEUE_FRAMES;
+  if (ioctl(core->ioctl_fd, SIOCSIFTXQLEN, &request) != 0) return -errno;
+  put_ipv4(&request.ifr_addr, ipv4);
+  if (ioctl(core->ioctl_fd, SIOCSIFADDR, &request) != 0) return -errno;
+  put_ipv4(&request.ifr_netmask, mask_of(prefix));
+  if (ioctl(core->ioctl_fd, SIOCSIFNETMASK, &request) != 0) return -errno;
+  if (ioctl(core->ioctl_fd, SIOCGIFFLAGS, &request) != 0) return -errno;
+  request.ifr_flags |= IFF_UP | IFF_RUNNING;
+  if (ioctl(core->ioctl_fd, SIOCSIFFLAGS, &request) != 0) return -errno;
+  return 0;
+}
+
+int io_tun_route(struct io_core *core, int32_t handle, int32_t add, uint32_t network, int32_t prefix) {
+  struct handle *entry = handle_get(core, handle, KIND_TUN);
+  if (entry == NULL) return -EBADF;
+  if (prefix < 0 || prefix > 32 || (network & ~mask_of(prefix)) != 0) return -EINVAL;
+  struct rtentry route = {.rt_flags = RTF_UP, .rt_dev = entry->as.tun.name};
+  put_ipv4(&route.rt_dst, network);
+  put_ipv4(&route.rt_genmask, mask_of(prefix));
+  if (prefix == 32) route.rt_flags |= RTF_HOST;
+  if (ioctl(core->ioctl_fd, add ? SIOCADDRT : SIOCDELRT, &route) == 0) return 0;
+  /* Already as wanted is success. */
+  if (errno == (add ? EEXIST : ESRCH)) return 0;
+  return -errno;
+}
+
+int io_tun_read(struct io_core *core, int32_t handle, int32_t out, int32_t max) {
+  struct handle *entry = handle_get(core, handle, KIND_TUN);
+  if (entry == NULL) return -EBADF;
+  if (!words_ok(core, out, max, 2)) return -EINVAL;
+  if (entry->drained) {
+    entry->drained = 0;
+    return 0;
+  }
+  size_t skip = entry->as.tun.vnet ? 0 : VNET_BYTES;
+  size_t at = core->ring_offset, end = at + core->ring_bytes;
+  int32_t *word = core->words + out;
+  int32_t frames = 0;
+  while (frames < max) {
+    at = ((at + 63) & ~(size_t)63) + FRAME_SHIFT;
+    if (at + MAX_FRAME_BYTES > end) break;
+    ssize_t got = read(entry->fd, core->arena + at + skip, MAX_FRAME_BYTES - skip);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) {
+        entry->drained = frames > 0;
+        break;
+      }
+      if (frames > 0) break;
+      return -errno;
+    }
+    if (got == 0) break;
+    memset(core->arena + at, 0, skip);
+    *word++ = (int32_t)at;
+    *word++ = (int32_t)((size_t)got + skip);
+    at += (size_t)got + skip;
+    core->count.tunBytesRead += (uint64_t)got;
+    frames++;
+  }
+  core->count.tunFramesRead += (uint64_t)frames;
+  return frames;
+}
+
+/** After EAGAIN: poll tells the driver that somebody waits, else no event would come. 1 = there is room after all. */
+static int room_after_all(int fd) {
+  struct pollfd wait = {.fd = fd, .events = POLLOUT};
+  return poll(&wait, 1, 0) == 1 && (wait.revents & POLLOUT) != 0;
+}
+
+static ssize_t write_frame(struct io_core *core, int fd, const struct iovec *iov, int count) {
+  for (int attempt = 0;;) {
+    ssize_t written = writev(fd, iov, count);
+    if (written >= 0) {
+      core->count.tunFramesWritten++;
+      core->count.tunBytesWritten += (uint64_t)written;
+      return written;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) {
+      if (attempt++ == 0 && room_after_all(fd)) continue;
+      core->count.tunQueueFull++;
+      return 0;
+    }
+    core->count.tunWriteFailed++;
+    return -errno;
+  }
+}
+
+/** Without offload: gather, cut and sum here, one write per packet. */
+static int write_cut(struct io_core *core, int fd, int count, size_t total) {
+  if (core->frame == NULL) {
+    core->frame = malloc(2 * (size_t)MAX_FRAME_BYTES);
+    if (core->frame == NULL) return -ENOMEM;
+  }
+  uint8_t *packet = core->frame + MAX_FRAME_BYTES;
+  size_t at = 0;
+  for (int i = 0; i < count; i++) {
+    memcpy(core->frame + at, core->iov[i].iov_base, core->iov[i].iov_len);
+    at += core->iov[i].iov_len;
+  }
+  struct cut cut;
+  int packets = cut_begin(&cut, core->frame, total, MAX_PACKET_BYTES);
+  if (packets < 0) return packets;
+  int written = 0;
+  for (size_t bytes = cut_peek(&cut); bytes > 0; bytes = cut_peek(&cut)) {
+    cut_next(&cut, packet);
+    struct iovec one = {.iov_base = packet, .iov_len = bytes};
+    ssize_t result = write_frame(core, fd, &one, 1);
+    /* Half a super-segment is out: to TCP the rest is loss. */
+    if (result <= 0) return written > 0 ? (int)total : (int)result;
+    written++;
+  }
+  if (packets > 1) core->count.tunSegmentsCut += (uint64_t)packets;
+  return (int)total;
+}
+
+int io_tun_write(struct io_core *core, int32_t handle, int32_t iov, int32_t count) {
+  struct handle *entry = handle_get(core, handle, KIND_TUN);
+  if (entry == NULL) return -EBADF;
+  int64_t total = gather(core, iov, count);
+  if (total < 0) return (int)total;
+  if (total <= VNET_BYTES || total > MAX_FRAME_BYTES) return -EINVAL;
+  if (!entry->as.tun.vnet) return write_cut(core, entry->fd, count, (size_t)total);
+  return (int)write_frame(core, entry->fd, core->iov, count);
+}
+
+int io_tun_split(struct io_core *core, int32_t offset, int32_t length, int32_t mtu, int32_t slots, int32_t lengths,
+                 int32_t max, int32_t headroom) {
+  if (!bytes_ok(core, offset, length) || mtu <= 0 || headroom < 0) return -EINVAL;
+  if (!words_ok(core, slots, max, 1) || !words_ok(core, lengths, max, 1)) return -EINVAL;
+  struct cut cut;
+  int packets = cut_begin(&cut, core->arena + offset, (size_t)length, (size_t)mtu);
+  if (packets < 0) return packets;
+  if (packets > max) return -ENOBUFS;
+  for (int i = 0; i < packets; i++) {
+    uint32_t slot = (uint32_t)core->words[slots + i];
+    size_t bytes = cut_peek(&cut);
+    if (slot >= core->slot_count) return -EINVAL;
+    if ((size_t)headroom + bytes > core->slot_bytes) return -EMSGSIZE;
+    cut_next(&cut, core->arena + (size_t)slot * core->slot_bytes + headroom);
+    core->words[lengths + i] = (int32_t)bytes;
+  }
+  if (packets > 1) core->count.tunSegmentsCut += (uint64_t)packets;
+  return packets;
+}

@@ -1,0 +1,39 @@
+/* One core inside one Node environment: its life, and the watch on its event descriptor. */
+#ifndef KCP_ROUTER_BINDING_H
+#define KCP_ROUTER_BINDING_H
+
+#include "../io/io.h"
+
+#include <node_api.h>
+
+#include "uv.h"
+
+#define BINDING_MAX_CALLS 32
+
+struct binding;
+
+struct bound_call {
+  struct binding *binding;
+  int number;
+};
+
+/*
+ * Lives as long as the environment: the functions that carry it may be called after `dispose`, they then find no core.
+ */
+struct binding {
+  napi_env env;
+  struct io_core *core;
+  napi_ref arena;
+  napi_ref wake;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle cleanup;
+  uv_poll_t *poll;
+  struct bound_call calls[BINDING_MAX_CALLS];
+};
+
+int binding_create(napi_env env, const struct io_config *config, napi_value arena, struct binding **out);
+/** Calls `wake` from the event loop whenever the core has something; a second call replaces the function. */
+int binding_watch(struct binding *binding, napi_value wake);
+void binding_dispose(struct binding *binding);
+
+#endif
