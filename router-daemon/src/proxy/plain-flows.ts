@@ -1,6 +1,6 @@
+import { TupleTable } from "../tcp/tuple-table.ts";
 import type { FlowKey } from "../tcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
-import { FourTupleMap } from "./four-tuple-map.ts";
 import type { Decision } from "./policy.ts";
 import type { ReasonCode } from "./reason.ts";
 
@@ -22,15 +22,17 @@ const RST = 0x04;
  */
 export class PlainFlows {
   readonly #entries: EntryTable;
-  readonly #map = new FourTupleMap(MAX_PLAIN_FLOWS);
+  readonly #map: TupleTable;
   readonly #rows: (Entry | undefined)[] = [];
   readonly #seenAt = new Float64Array(MAX_PLAIN_FLOWS);
   /** 1 = client's FIN seen, 2 = target's. */
   readonly #ends = new Uint8Array(MAX_PLAIN_FLOWS);
   #sweepAt = Number.POSITIVE_INFINITY;
 
-  constructor(entries: EntryTable) {
+  /** `seed` is random: see `TupleTable`. */
+  constructor(entries: EntryTable, seed: number) {
     this.#entries = entries;
+    this.#map = new TupleTable(MAX_PLAIN_FLOWS, seed);
   }
 
   get count(): number {
@@ -40,7 +42,7 @@ export class PlainFlows {
   /** A SYN that goes the plain way. A repeated SYN of a listed connection changes nothing. */
   open(key: FlowKey, decision: Decision, now: number): void {
     const { clientAddress, clientPort, targetAddress, targetPort } = key;
-    const known = this.#map.get(clientAddress, clientPort, targetAddress, targetPort);
+    const known = this.#map.find(clientAddress | 0, targetAddress | 0, portPair(clientPort, targetPort));
     if (known >= 0) {
       this.#seenAt[known] = now;
       return;
@@ -68,7 +70,11 @@ export class PlainFlows {
     entry.state = "SynReceived";
     entry.carrier = undefined;
     entry.close = undefined;
-    const known = this.#map.get(key.clientAddress, key.clientPort, key.targetAddress, key.targetPort);
+    const known = this.#map.find(
+      key.clientAddress | 0,
+      key.targetAddress | 0,
+      portPair(key.clientPort, key.targetPort),
+    );
     if (known >= 0) this.#forget(known, "finished", now);
     this.#insert(key, entry, now);
   }
@@ -83,7 +89,7 @@ export class PlainFlows {
     payload: number,
     now: number,
   ): void {
-    const index = this.#map.get(clientIp, clientPort, targetIp, targetPort);
+    const index = this.#map.find(clientIp | 0, targetIp | 0, portPair(clientPort, targetPort));
     if (index < 0) return;
     this.#rows[index]!.upBytes += payload;
     this.#note(index, tcpFlags, 1, now);
@@ -99,7 +105,7 @@ export class PlainFlows {
     payload: number,
     now: number,
   ): void {
-    const index = this.#map.get(clientIp, clientPort, targetIp, targetPort);
+    const index = this.#map.find(clientIp | 0, targetIp | 0, portPair(clientPort, targetPort));
     if (index < 0) return;
     const entry = this.#rows[index]!;
     entry.downBytes += payload;
@@ -126,7 +132,11 @@ export class PlainFlows {
 
   #insert(key: FlowKey, entry: Entry, now: number): void {
     if (this.#map.size === MAX_PLAIN_FLOWS) this.#forget(this.#silentLongest(), "finished", now);
-    const index = this.#map.add(key.clientAddress, key.clientPort, key.targetAddress, key.targetPort);
+    const index = this.#map.insert(
+      key.clientAddress | 0,
+      key.targetAddress | 0,
+      portPair(key.clientPort, key.targetPort),
+    );
     this.#rows[index] = entry;
     this.#seenAt[index] = now;
     this.#ends[index] = 0;
@@ -164,4 +174,9 @@ export class PlainFlows {
     }
     return longest;
   }
+}
+
+/** Both ports as the key of the table has them. */
+function portPair(clientPort: number, targetPort: number): number {
+  return (clientPort << 16) | targetPort;
 }

@@ -1,0 +1,357 @@
+/**
+ * The loop that moves bytes: everything that is ready goes in, everything that is due goes out, one batch each way per turn.
+ *
+ * One turn:
+ * ```
+ *  UDP ─▶ mesh ─▶ kcp endpoints            sockets ─▶ destination proxy      input
+ *  TUN ─▶ tcp stack / plain path
+ *         ready lists: kcp ─▶ source / destination proxy                     moving
+ *  kcp endpoints ─▶ transmit batch ─▶ UDP       tcp stack ─▶ TUN             output
+ * ```
+ * Input comes strictly before output: what a class pushes out stays valid only until it is given something again.
+ */
+import type { SlotPool } from "kcp-ts";
+import {
+  EVENT_WORDS,
+  type Host,
+  type HostFailure,
+  PollEvent,
+  RX_WORDS,
+  TUN_READ_WORDS,
+  type UdpInfo,
+} from "./host/host.ts";
+import type { KcpConnection } from "./kcp/types.ts";
+import type { PacketConsumer } from "./mesh/types.ts";
+import type { DestinationProxy } from "./proxy/destination.ts";
+import { BATCH_WORDS, TransmitBatch } from "./proxy/packet-batch.ts";
+import type { PlainPath } from "./proxy/plain-path.ts";
+import type { SourceProxy } from "./proxy/source.ts";
+import type { FrameSink } from "./tcp/types.ts";
+import { PacketType } from "./wire/peer-header.ts";
+
+/** Datagrams taken from the kernel per call, and slots kept ready for them. */
+export const RX_BATCH = 256;
+/** Frames taken from the TUN per call: each may be a 64 KiB super-segment. */
+export const TUN_BATCH = 4;
+/** Ready handles taken per call. */
+export const EVENT_BATCH = 64;
+/** Turns in one wake-up before the engine's other work (API, signals) gets its chance. */
+export const MAX_TURNS = 16;
+/** Slots that are never lent to anything but reception: without them no acknowledgement could come in to free others. */
+export const RX_RESERVE_SLOTS = 2 * RX_BATCH;
+/** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
+const CONTROL_BYTES = 256;
+
+/** The part of `KcpEndpoint` the loop drives. */
+export interface Endpoint {
+  handlePacket(fromPeerId: number, slot: number, offset: number, length: number, now: number): boolean;
+  pollReady(): KcpConnection<unknown> | undefined;
+  poll(now: number, sink: { packet(peerId: number, offset: number, length: number): boolean }): void;
+  readonly nextTimeout: number;
+}
+
+/** The part of `MeshNode` the loop drives. */
+export interface MeshInput {
+  handleReceived(
+    slot: number,
+    offset: number,
+    length: number,
+    link: number,
+    flags: number,
+    now: number,
+    socket: number,
+  ): boolean;
+  handleTimeout(now: number): void;
+  readonly nextTimeout: number;
+  route(peerId: number, packetType: number): number;
+}
+
+/** The part of `TcpStack` the loop drives. */
+export interface StackInput {
+  handleFrame(offset: number, length: number, now: number): boolean;
+  poll(now: number, sink: FrameSink): void;
+  readonly nextTimeout: number;
+}
+
+/** Anything else that wants to be called at a time. */
+export interface Timed {
+  handleTimeout(now: number): void;
+  readonly nextTimeout: number;
+}
+
+export interface DataPathParts {
+  readonly mesh: MeshInput;
+  readonly stack: StackInput;
+  readonly source: SourceProxy;
+  readonly destination: DestinationProxy;
+  readonly sourceEndpoint: Endpoint;
+  readonly destinationEndpoint: Endpoint;
+  readonly plain: PlainPath;
+  readonly timed: readonly Timed[];
+  /** The destination role is on (`disable_kcp_input` is not set). */
+  readonly kcpInput: () => boolean;
+}
+
+export interface DataPathCounters {
+  turns: number;
+  /** KCP data dropped because slots are scarce. */
+  droppedNoSlot: number;
+  /** Type 11 packets although `disable_kcp_input` is set. */
+  droppedKcpInputDisabled: number;
+  /** Packets for a peer without a way to it. */
+  droppedNoRoute: number;
+}
+
+export class DataPath implements PacketConsumer, FrameSink {
+  readonly #host: Host;
+  readonly #pool: SlotPool;
+  readonly #words: Int32Array;
+  readonly #events: number;
+  readonly #rxSlots: number;
+  readonly #rxOut: number;
+  readonly #tunOut: number;
+  readonly #sockets = new Set<number>();
+  readonly #readableSockets = new Set<number>();
+  readonly batch: TransmitBatch;
+  readonly counters: DataPathCounters = {
+    turns: 0,
+    droppedNoSlot: 0,
+    droppedKcpInputDisabled: 0,
+    droppedNoRoute: 0,
+  };
+  #rxReady = 0;
+  #tun = -1;
+  #tunReadable = false;
+  #parts: DataPathParts | undefined;
+  /** Route used last per role: packets of one connection follow each other. */
+  readonly #sinks: readonly [RouteSink, RouteSink];
+
+  constructor(host: Host, pool: SlotPool) {
+    this.#host = host;
+    this.#pool = pool;
+    this.#words = host.memory.words;
+    this.#events = host.memory.reserve(EVENT_BATCH * EVENT_WORDS * 4) / 4;
+    this.#rxSlots = host.memory.reserve(RX_BATCH * 4) / 4;
+    this.#rxOut = host.memory.reserve(RX_BATCH * RX_WORDS * 4) / 4;
+    this.#tunOut = host.memory.reserve(TUN_BATCH * TUN_READ_WORDS * 4) / 4;
+    const batchWord = host.memory.reserve(BATCH_WORDS * 4) / 4;
+    this.batch = new TransmitBatch((list, count) => host.send(list, count), pool, this.#words, batchWord);
+    this.#sinks = [new RouteSink(this, PacketType.kcpSource), new RouteSink(this, PacketType.kcpDestination)];
+  }
+
+  /** The parts are made with this object at hand (it is the mesh's consumer and socket registry), so they come afterwards. */
+  attach(parts: DataPathParts): void {
+    this.#parts = parts;
+  }
+
+  /** Starts reading the device (-1 = none). */
+  setTun(handle: number): void {
+    this.#tun = handle;
+    this.#tunReadable = handle >= 0;
+  }
+
+  /** Opens a UDP socket and reads it from now on: what the mesh uses as `udpOpen`. */
+  udpOpen(endpointOffset: number): UdpInfo | HostFailure {
+    const socket = this.#host.udpOpen(endpointOffset);
+    if ("handle" in socket) {
+      this.#sockets.add(socket.handle);
+      this.#readableSockets.add(socket.handle);
+    }
+    return socket;
+  }
+
+  udpClose(handle: number): void {
+    this.#sockets.delete(handle);
+    this.#readableSockets.delete(handle);
+    this.#host.close(handle);
+  }
+
+  /** Everything that is ready or due; called by the host's `wake` and after commands from outside. */
+  run(): void {
+    let more = true;
+    for (let turn = 0; more && turn < MAX_TURNS; turn++) more = this.#turn(this.#host.now());
+    // Work left over comes back through the timer, after the engine's own queue.
+    this.#host.setTimer(more ? this.#host.now() : this.#nextTimeout());
+  }
+
+  // ── what the mesh hands over ──────────────────────────────────────────────────────────────────────────────────
+
+  data(_fromPeerId: number, _slot: number, offset: number, length: number, now: number): boolean {
+    this.#parts!.plain.handlePacket(offset, length, now);
+    return false;
+  }
+
+  kcp(
+    role: "source" | "destination",
+    fromPeerId: number,
+    slot: number,
+    offset: number,
+    length: number,
+    now: number,
+  ): boolean {
+    if (length > CONTROL_BYTES && this.#pool.freeSlots < RX_RESERVE_SLOTS / 2) {
+      this.counters.droppedNoSlot++;
+      return false;
+    }
+    const parts = this.#parts!;
+    if (role === "source") return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+    if (!parts.kcpInput()) {
+      this.counters.droppedKcpInputDisabled++;
+      return false;
+    }
+    return parts.destinationEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+  }
+
+  /** The TCP stack's output. */
+  frame(iov: number, pairs: number): boolean {
+    return this.#host.tunWrite(this.#tun, iov, pairs) > 0;
+  }
+
+  // ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #turn(now: number): boolean {
+    const parts = this.#parts!;
+    this.counters.turns++;
+    let more = this.#readEvents(now);
+    for (const socket of this.#readableSockets) more = this.#receive(socket, now) || more;
+    if (this.#tunReadable) more = this.#readTun(now) || more;
+    for (const timed of parts.timed) if (timed.nextTimeout <= now) timed.handleTimeout(now);
+    if (parts.mesh.nextTimeout <= now) parts.mesh.handleTimeout(now);
+    if (parts.destination.nextTimeout <= now) parts.destination.handleTimeout(now);
+    this.#drainReady(now);
+    parts.sourceEndpoint.poll(now, this.#sinks[0]);
+    parts.destinationEndpoint.poll(now, this.#sinks[1]);
+    this.batch.flush();
+    parts.source.setNow(now);
+    parts.stack.poll(now, this);
+    return this.#drainReady(now) || more;
+  }
+
+  #readEvents(now: number): boolean {
+    const count = this.#host.poll(this.#events, EVENT_BATCH);
+    for (let i = 0; i < count; i++) {
+      const handle = this.#words[this.#events + i * EVENT_WORDS]!;
+      const events = this.#words[this.#events + i * EVENT_WORDS + 1]!;
+      if (handle === this.#tun) {
+        if ((events & PollEvent.readable) !== 0) this.#tunReadable = true;
+      } else if (this.#sockets.has(handle)) {
+        // Errors (an ICMP unreachable) are consumed by reading.
+        if ((events & ~PollEvent.writable) !== 0) this.#readableSockets.add(handle);
+      } else {
+        this.#parts!.destination.handleSocket(handle, events, now);
+      }
+    }
+    return count === EVENT_BATCH;
+  }
+
+  #receive(socket: number, now: number): boolean {
+    while (this.#rxReady < RX_BATCH) {
+      const slot = this.#pool.alloc();
+      if (slot < 0) break;
+      this.#words[this.#rxSlots + this.#rxReady++] = slot;
+    }
+    const count = this.#host.udpReceive(socket, this.#rxSlots, this.#rxReady, this.#rxOut);
+    if (count <= 0) {
+      this.#readableSockets.delete(socket);
+      return false;
+    }
+    const mesh = this.#parts!.mesh;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const at = this.#rxOut + i * RX_WORDS;
+      const slot = this.#words[this.#rxSlots + i]!;
+      const taken = mesh.handleReceived(
+        slot,
+        this.#words[at]!,
+        this.#words[at + 1]!,
+        this.#words[at + 2]!,
+        this.#words[at + 3]!,
+        now,
+        socket,
+      );
+      if (!taken) this.#words[this.#rxSlots + kept++] = slot;
+    }
+    // Slots that were offered and not used move up behind the ones that came back.
+    for (let i = count; i < this.#rxReady; i++) {
+      this.#words[this.#rxSlots + kept++] = this.#words[this.#rxSlots + i]!;
+    }
+    this.#rxReady = kept;
+    return true;
+  }
+
+  #readTun(now: number): boolean {
+    const count = this.#host.tunRead(this.#tun, this.#tunOut, TUN_BATCH);
+    if (count <= 0) {
+      this.#tunReadable = false;
+      return false;
+    }
+    const parts = this.#parts!;
+    parts.source.setNow(now);
+    for (let i = 0; i < count; i++) {
+      const offset = this.#words[this.#tunOut + i * TUN_READ_WORDS]!;
+      const length = this.#words[this.#tunOut + i * TUN_READ_WORDS + 1]!;
+      if (!parts.stack.handleFrame(offset, length, now)) parts.plain.handleFrame(offset, length, now);
+    }
+    return true;
+  }
+
+  /** Hands the endpoints' news to the proxies. True when there was any: it may have made room or output elsewhere. */
+  #drainReady(now: number): boolean {
+    const { sourceEndpoint, destinationEndpoint, source, destination } = this.#parts!;
+    let any = false;
+    for (let conn = sourceEndpoint.pollReady(); conn !== undefined; conn = sourceEndpoint.pollReady()) {
+      source.handleReady(conn, now);
+      any = true;
+    }
+    for (
+      let conn = destinationEndpoint.pollReady();
+      conn !== undefined;
+      conn = destinationEndpoint.pollReady()
+    ) {
+      destination.handleReady(conn, now);
+      any = true;
+    }
+    return any;
+  }
+
+  #nextTimeout(): number {
+    const { mesh, stack, sourceEndpoint, destinationEndpoint, destination, timed } = this.#parts!;
+    let next = Math.min(
+      mesh.nextTimeout,
+      stack.nextTimeout,
+      sourceEndpoint.nextTimeout,
+      destinationEndpoint.nextTimeout,
+      destination.nextTimeout,
+    );
+    for (const part of timed) next = Math.min(next, part.nextTimeout);
+    return next;
+  }
+
+  /** Gives the receive slots back: the loop ends. */
+  dispose(): void {
+    while (this.#rxReady > 0) this.#pool.free(this.#words[this.#rxSlots + --this.#rxReady]!);
+  }
+
+  /** A KCP packet for a peer, into the batch. */
+  transmit(peerId: number, packetType: number, offset: number, length: number): boolean {
+    const route = this.#parts!.mesh.route(peerId, packetType);
+    if (route < 0) this.counters.droppedNoRoute++;
+    else this.batch.add(offset, length, route, -1);
+    return true;
+  }
+}
+
+/** Where one endpoint's packets go: type 11 from the source role, type 12 from the destination role (proxies.md 1). */
+class RouteSink {
+  readonly #path: DataPath;
+  readonly #packetType: number;
+
+  constructor(path: DataPath, packetType: number) {
+    this.#path = path;
+    this.#packetType = packetType;
+  }
+
+  packet(peerId: number, offset: number, length: number): boolean {
+    return this.#path.transmit(peerId, this.#packetType, offset, length);
+  }
+}
