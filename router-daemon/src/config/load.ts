@@ -1,7 +1,8 @@
-import type { OptionKey } from "./config.ts";
+import { DEFAULTS, type OptionKey } from "./config.ts";
 import { readFlags } from "./flags.ts";
 import { secretKind } from "./kind.ts";
-import { type Origin, type Problem, ProblemList } from "./problem.ts";
+import { OPTIONS } from "./options.ts";
+import { type Origin, type Problem, ProblemList, problemSentence } from "./problem.ts";
 import { mergeRaw, type RawConfig, type RawOption } from "./raw.ts";
 import { MAX_CONFIG_BYTES, readToml } from "./toml.ts";
 import { type Verified, type VerifyContext, verifyConfig } from "./verify.ts";
@@ -84,4 +85,19 @@ function warnWhenReadable(path: string, mode: number, problems: ProblemList): vo
   if ((mode & WORLD_READABLE) === 0) return;
   const text = `Every user of this machine can read the network's secret in it. Run: chmod 600 ${path}`;
   problems.warning({ source: path, place: "" }, "network_secret", text);
+}
+
+/** Where the daemon of a configuration file serves its API; other problems of the file do not matter for that. */
+export function socketOfConfig(
+  path: string,
+  files: FileAccess,
+): { readonly ok: true; readonly path: string } | { readonly ok: false; readonly message: string } {
+  const problems = new ProblemList();
+  const options = readConfigFile(path, files, problems);
+  if (options === undefined) return { ok: false, message: problems.all.map(problemSentence).join("\n") };
+  const written = options.get("rpc_socket")?.items[0];
+  if (written === undefined) return { ok: true, path: DEFAULTS.rpc_socket };
+  const parsed = OPTIONS.rpc_socket.kind.parse(written.value, written.fromText);
+  if (parsed.ok) return { ok: true, path: parsed.value };
+  return { ok: false, message: `${path}, ${written.origin.place}: ${parsed.text}` };
 }
