@@ -85,7 +85,9 @@ export type CloseReason =
   | "far_end_reset"
   /** Nothing was heard from the peer for `KcpLimits.silenceMs`. */
   | "silent"
-  /** What was written before `shutdown` could not be delivered: no progress for `KcpLimits.drainStallMs`. */
+  /** `forgetPeer`: the peer left the network. */
+  | "peer_gone"
+  /** Bytes could not be delivered: no progress for `KcpLimits.drainStallMs` after `shutdown`. */
   | "undelivered"
   /** `abort`, `refuse` or `close` was called on this side. */
   | "aborted";
@@ -151,6 +153,8 @@ export interface KcpConnection<Owner = unknown> {
   commit(bytes: number): void;
   /** Copies; returns how many bytes were taken. */
   write(bytes: Uint8Array): number;
+  /** The same for bytes that lie elsewhere in the arena. */
+  writeFrom(offset: number, length: number): number;
   /** Bytes written that the peer has not acknowledged. */
   readonly unacknowledgedBytes: number;
 
@@ -216,6 +220,8 @@ export interface KcpLimits {
   readonly stockAnswerQuietMs: number;
   /** A connection half-closed by a stock peer ends after so long without a byte either way. */
   readonly stockHalfClosedIdleMs: number;
+  /** A stock peer that has sent its FIN often reads no more: bytes for it that make no progress for so long end the connection. */
+  readonly stockHalfClosedStallMs: number;
   /** Largest KCP datagram toward peers of our kind: link payload minus 14, peer header and seal. Stock peers: 1200. */
   readonly extendedMtu: number;
   /** Largest window in segments toward peers of our kind. Stock peers: 1024. */

@@ -1,0 +1,3 @@
+export { KcpEndpoint } from "./endpoint.ts";
+export { DEFAULT_KCP_LIMITS } from "./limits.ts";
+export * from "./types.ts";
