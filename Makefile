@@ -1,0 +1,56 @@
+# kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
+.DEFAULT_GOAL := help
+.PHONY: help build native check format test demo bench fuzz soak docs clean
+MAKEFLAGS += --no-print-directory
+
+TSX := node --import=tsx
+
+help:          ## This list
+	@awk -F '##' '/^[a-z]+:.*##/ { split($$1, goal, ":"); printf "  make %-10s %s\n", goal[1], $$2 }' $(MAKEFILE_LIST)
+
+build: native  ## Daemon and CLI as out/kcp-router, native core included
+	@$(TSX) tools/bundle.ts
+
+native:        ## The native I/O core for this machine
+	@tools/prepare.sh build
+	@$(MAKE) -s -C router-daemon/native
+
+check:         ## Types, format, lint with import boundaries, unused code, generated files
+	@tools/prepare.sh build
+	@$(TSX) tools/check.ts
+
+format:        ## Format and mend what can be mended by itself
+	@tools/prepare.sh build
+	@npx biome check --write .
+
+test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes)
+	@tools/prepare.sh test
+	@$(MAKE) build
+	@$(TSX) tools/test.ts
+
+demo:          ## A LAN behind one router, a service behind another, 5 % loss between: three ways compared (KEEP=1 leaves it up)
+	@tools/prepare.sh demo
+	@$(MAKE) build
+	@$(TSX) test/demo/demo.ts
+
+bench:         ## Side by side with kcptun, the real EasyTier and kernel TCP (ONLY=… runs a part)
+	@tools/prepare.sh bench
+	@$(MAKE) build
+	@$(TSX) test/bench/bench.ts
+
+fuzz:          ## Datagram fuzzers, longer than in the tests (SECONDS_EACH=…)
+	@tools/prepare.sh test
+	@$(MAKE) build
+	@$(TSX) test/fuzz/fuzz.ts
+
+soak:          ## Ten minutes against the real peer at 2 % loss, whole
+	@tools/prepare.sh test
+	@$(MAKE) build
+	@SOAK=1 npx ava --serial --concurrency=1 --timeout=30m 'test/interop/**/*.test.ts'
+
+docs:          ## Write generated parts of the documents again
+	@tools/prepare.sh build
+	@$(TSX) tools/docs.ts
+
+clean:         ## Remove everything that was built
+	@rm -rf out

@@ -1,0 +1,9 @@
+#!/bin/sh
+# kcp-router: starts the bundle that lies beside this file with Node 20 or newer.
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+if ! command -v "${KCP_ROUTER_NODE:-node}" >/dev/null 2>&1; then
+  echo "kcp-router needs Node 20 or newer, and no node was found in PATH. Install it, or name it in KCP_ROUTER_NODE." >&2
+  exit 1
+fi
+exec "${KCP_ROUTER_NODE:-node}" "$here/kcp-router.js" "$@"
