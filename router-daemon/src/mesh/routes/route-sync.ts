@@ -1,0 +1,568 @@
+/**
+ * Route sync: every node announces itself and its links, tells its neighbours what it knows, and finds paths in what it has
+ * learned (routes-rpc.md 3). Sans-IO: the neighbours come in by `setDirectPeers`, the rest travels over RPC.
+ *
+ * Of the two roles a session has, we always take the one that keeps it alive ("initiator") towards every direct peer: the
+ * election of the reference saves a few calls and needs care not to end up with a session nobody owns.
+ *
+ * A change's life: request of a neighbour or command → tables → (paths and addresses computed, at most so often) → every
+ * session looks whether its peer lacks something → SyncRouteInfo → marked as known there.
+ */
+import {
+  SyncRouteInfoError,
+  type SyncRouteInfoRequest,
+  type SyncRouteInfoResponse,
+} from "../../wire/messages/gen/messages.ts";
+import type { Init } from "../../wire/messages/schema.ts";
+import type { RpcEndpoint } from "../rpc/endpoint.ts";
+import type { RpcResult } from "../rpc/failure.ts";
+import type { IncomingCall } from "../rpc/incoming-call.ts";
+import { callMethod, handler, SYNC_ROUTE_INFO } from "../rpc/service.ts";
+import type { DirectPeer, Random32 } from "../types.ts";
+import { type AddressClaim, AddressTable } from "./address-table.ts";
+import { readAnnouncement, writeAnnouncement } from "./announcement.ts";
+import { type ConnectionRow, readRows } from "./connection-rows.ts";
+import { type ForeignEntry, ForeignTable } from "./foreign-table.ts";
+import {
+  MAX_EXPORTS,
+  MAX_ROUTE_EVENTS,
+  RENEW_MS,
+  rebuildPauseMs,
+  SWEEP_MS,
+  SYNC_TIMEOUT_MS,
+  TARGET_REQUEST_BYTES,
+  UNKNOWN_LATENCY_MS,
+} from "./limits.ts";
+import {
+  type Difference,
+  mayTellForeign,
+  mayTellInfo,
+  syncRequest,
+  syncResponse,
+  type ToldInfo,
+} from "./outgoing.ts";
+import { findPaths } from "./path-finder.ts";
+import { type PeerRecord, PeerTable } from "./peer-table.ts";
+import { Session } from "./session.ts";
+import {
+  type LocalInfo,
+  NO_PATH,
+  type Path,
+  type PeerInfo,
+  type RoutedPrefix,
+  type RouteEvent,
+} from "./types.ts";
+
+export interface RouteSyncOptions {
+  readonly localPeerId: number;
+  readonly localInfo: LocalInfo;
+  readonly rpc: RpcEndpoint;
+  readonly random: Random32;
+  /** When it begins; 0 when left out. */
+  readonly now?: number;
+}
+
+/** Latency of the link from one node to another in milliseconds, or undefined when nobody has measured it. */
+export type LatencyLookup = (fromPeerId: number, toPeerId: number) => number | undefined;
+
+export interface RouteCounters {
+  /** Sync requests answered and made. */
+  requestsServed: number;
+  requestsMade: number;
+  requestsFailed: number;
+  /** Announcements that do not decode, are too large, or for which there is no room. */
+  infosRefused: number;
+  rowsRefused: number;
+  foreignRefused: number;
+  rebuilds: number;
+  eventsDropped: number;
+}
+
+interface Collected extends Difference {
+  /** More is left than one request should carry. */
+  readonly more: boolean;
+}
+
+export class RouteSync {
+  readonly counters: RouteCounters = {
+    requestsServed: 0,
+    requestsMade: 0,
+    requestsFailed: 0,
+    infosRefused: 0,
+    rowsRefused: 0,
+    foreignRefused: 0,
+    rebuilds: 0,
+    eventsDropped: 0,
+  };
+  readonly #localPeerId: number;
+  readonly #rpc: RpcEndpoint;
+  readonly #routeId: bigint;
+  readonly #sessionSeed: bigint;
+  readonly #peers: PeerTable;
+  readonly #foreign = new ForeignTable();
+  readonly #addresses = new AddressTable();
+  readonly #sessions = new Map<number, Session>();
+  readonly #events: RouteEvent[] = [];
+  #local: LocalInfo;
+  #announcedAt = Number.NEGATIVE_INFINITY;
+  /** Our announcement without version and time, to tell whether it changed. */
+  #announcedContent = "";
+  /** Unix time at `now` = 0, in milliseconds; undefined while unknown. */
+  #clockOffsetMs: number | undefined;
+  #latency: LatencyLookup = () => undefined;
+  #revision = 0;
+  #isStale = false;
+  #rebuiltAt = Number.NEGATIVE_INFINITY;
+  #links = 0;
+  #sweepAt: number;
+  #nextTimeout = Number.POSITIVE_INFINITY;
+
+  constructor({ localPeerId, localInfo, rpc, random, now = 0 }: RouteSyncOptions) {
+    this.#localPeerId = localPeerId;
+    this.#rpc = rpc;
+    this.#routeId = random64(random);
+    this.#sessionSeed = random64(random);
+    this.#local = localInfo;
+    this.#peers = new PeerTable(localPeerId, now, (peerId) => this.#forgetSaved(peerId));
+    this.#sweepAt = now + SWEEP_MS;
+    rpc.register(SYNC_ROUTE_INFO.service, [
+      handler(SYNC_ROUTE_INFO, (request, call, at) => this.#handleRequest(request, call, at)),
+    ]);
+    this.#announce(now);
+    this.#peers.setRow({ peerId: localPeerId, version: 1, peers: new Uint32Array(0) }, now);
+    this.#changed(now);
+  }
+
+  // ── getters ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get nextTimeout(): number {
+    return this.#nextTimeout;
+  }
+
+  /** Goes up whenever something that the look-ups below tell may have changed. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get localInfo(): LocalInfo {
+    return this.#local;
+  }
+
+  /** The direct peer to hand a packet for `peerId` to; 0 = unreachable (routes-rpc.md 5.4). */
+  nextHop(peerId: number): number {
+    if (this.#sessions.has(peerId)) return peerId;
+    return this.#peers.get(peerId)?.path.nextHop ?? 0;
+  }
+
+  /** The node that a unicast IPv4 address belongs to, perhaps ourselves; 0 = nobody (routes-rpc.md 5.2). */
+  ownerOf(ipv4: number): number {
+    return this.#addresses.ownerOf(ipv4);
+  }
+
+  /** True for addresses whose packets go to all of `broadcastPeers`. */
+  isBroadcast(ipv4: number): boolean {
+    return this.#addresses.isBroadcast(ipv4);
+  }
+
+  get broadcastPeers(): readonly number[] {
+    return this.#addresses.broadcastPeers;
+  }
+
+  /** Exported subnets of other nodes that are in use: the kernel's routes into the network. */
+  get routedPrefixes(): readonly RoutedPrefix[] {
+    return this.#addresses.routedPrefixes;
+  }
+
+  /** A node that has announced itself (ourselves included), reachable or not. */
+  peer(peerId: number): PeerInfo | undefined {
+    const record = this.#peers.get(peerId);
+    return record === undefined ? undefined : viewOf(record);
+  }
+
+  /** All other nodes that have announced themselves. */
+  peers(): PeerInfo[] {
+    const views: PeerInfo[] = [];
+    for (const record of this.#peers.values()) {
+      const view = record.peerId === this.#localPeerId ? undefined : viewOf(record);
+      if (view !== undefined) views.push(view);
+    }
+    return views;
+  }
+
+  /** What the tables hold, next to their limits in `limits.ts`. */
+  get usage(): { peers: number; announcementBytes: number; rowEntries: number; foreignEntries: number } {
+    const { size, announcementBytes, rowEntries } = this.#peers;
+    return { peers: size, announcementBytes, rowEntries, foreignEntries: this.#foreign.size };
+  }
+
+  pollEvent(): RouteEvent | undefined {
+    return this.#events.shift();
+  }
+
+  // ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The neighbours with a live link, all of them each time. */
+  setDirectPeers(peers: readonly DirectPeer[], now: number): void {
+    const ids = new Set(
+      peers.map(({ peerId }) => peerId).filter((id) => id !== 0 && id !== this.#localPeerId),
+    );
+    for (const peerId of [...this.#sessions.keys()]) if (!ids.has(peerId)) this.#sessions.delete(peerId);
+    for (const peerId of ids)
+      if (!this.#sessions.has(peerId)) this.#sessions.set(peerId, new Session(peerId, now));
+    const row = this.#peers.local.row!;
+    if (row.peers.length !== ids.size || row.peers.some((peerId) => !ids.has(peerId))) {
+      this.#setOwnRow(Uint32Array.from(ids).sort(), row.version + 1, now);
+      this.#changed(now);
+    }
+    this.#reschedule();
+  }
+
+  /** Changes what we announce; what is left out stays. */
+  setLocalInfo(change: Partial<LocalInfo>, now: number): void {
+    this.#local = { ...this.#local, ...change };
+    if (this.#announce(now)) this.#changed(now);
+    this.#reschedule();
+  }
+
+  /** Tells the wall clock, for the time stamps others see. May be told again when it was wrong. */
+  setClock(unixMs: number, now: number): void {
+    this.#clockOffsetMs = unixMs - now;
+  }
+
+  /** Latencies of links that others measured: they decide between paths of the same length. */
+  setLatencies(latency: LatencyLookup, now: number): void {
+    this.#latency = latency;
+    this.#isStale = true;
+    this.#rebuildIfDue(now);
+    this.#reschedule();
+  }
+
+  handleTimeout(now: number): void {
+    if (now < this.#nextTimeout) return;
+    if (now >= this.#announcedAt + RENEW_MS) {
+      this.#announce(now, true);
+      this.#changed(now);
+    }
+    if (now >= this.#sweepAt) this.#sweep(now);
+    this.#rebuildIfDue(now);
+    for (const session of [...this.#sessions.values()])
+      if (now >= session.nextTimeout) this.#callIfNeeded(session, now);
+    this.#reschedule();
+  }
+
+  // ── our own announcement ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Raises our version when anything but version and time differs from what is announced, or when told to. */
+  #announce(now: number, renew = false): boolean {
+    const held = this.#peers.local.announcement;
+    const version = held?.announced.infoVersion ?? 0;
+    const identity = { peerId: this.#localPeerId, routeId: this.#routeId };
+    const content = writeAnnouncement(this.#local, { ...identity, version: 0 }, undefined).join();
+    if (!renew && content === this.#announcedContent) return false;
+    this.#announcedContent = content;
+    const unixMs = this.#clockOffsetMs === undefined ? undefined : this.#clockOffsetMs + now;
+    const raw = writeAnnouncement(this.#local, { ...identity, version: version + 1 }, unixMs);
+    this.#peers.setAnnouncement(readAnnouncement(raw)!, now);
+    this.#announcedAt = now;
+    return true;
+  }
+
+  #setOwnRow(peers: Uint32Array, version: number, now: number): void {
+    this.#peers.setRow({ peerId: this.#localPeerId, version, peers }, now);
+  }
+
+  // ── requests of others ────────────────────────────────────────────────────────────────────────────────────────
+
+  #handleRequest(
+    request: SyncRouteInfoRequest,
+    call: IncomingCall,
+    now: number,
+  ): Init<SyncRouteInfoResponse> | undefined {
+    if (request.myPeerId !== call.fromPeerId) {
+      call.fail("execute_error", "The request names another peer than its packet.", now);
+      return undefined;
+    }
+    this.counters.requestsServed++;
+    // Its first request may come before its link is known here as live: it is heard, and gets a session with the link.
+    const session = this.#sessions.get(request.myPeerId);
+    session?.handleSessionId(request.mySessionId);
+    let isNews = false;
+    for (const raw of request.peerInfos?.items ?? []) isNews = this.#applyInfo(raw, session, now) || isNews;
+    for (const row of readRows(request)) isNews = this.#applyRow(row, session, now) || isNews;
+    let isForeignNews = false;
+    for (const info of request.foreignNetworkInfos?.infos ?? []) {
+      const applied = this.#foreign.apply(info, now);
+      if (applied === undefined) this.counters.foreignRefused++;
+      else session?.savedForeign.set(applied.id, applied.version);
+      isForeignNews = applied?.changed === true || isForeignNews;
+    }
+    if (isNews) this.#changed(now);
+    if (isForeignNews) this.#syncNow();
+    this.#reschedule();
+    return syncResponse(session !== undefined, this.#sessionId(request.myPeerId));
+  }
+
+  #applyInfo(raw: Uint8Array, session: Session | undefined, now: number): boolean {
+    const announcement = readAnnouncement(raw);
+    if (announcement === undefined) {
+      this.counters.infosRefused++;
+      return false;
+    }
+    const { peerId, infoVersion, routeId } = announcement.announced;
+    if (peerId === this.#localPeerId) {
+      const own = this.#peers.local.infoVersion;
+      if (routeId !== this.#routeId && infoVersion > own) this.#emit({ type: "duplicate_peer_id" });
+      return false;
+    }
+    const isNewer = infoVersion > (this.#peers.get(peerId)?.infoVersion ?? 0);
+    if (isNewer && !this.#peers.setAnnouncement(announcement, now)) {
+      this.counters.infosRefused++;
+      return false;
+    }
+    session?.savedInfos.set(peerId, infoVersion);
+    return isNewer;
+  }
+
+  #applyRow(row: ConnectionRow, session: Session | undefined, now: number): boolean {
+    const { peerId, version } = row;
+    if (peerId === this.#localPeerId) {
+      // Only we raise our version. Should others hold a higher one, ours must overtake it to be heard.
+      const own = this.#peers.local.row!;
+      if (version <= own.version || version >= 0xffffffff) return false;
+      this.#setOwnRow(own.peers, version + 1, now);
+      return true;
+    }
+    const isNewer = version > (this.#peers.get(peerId)?.rowVersion ?? 0);
+    if (isNewer && !this.#peers.setRow(row, now)) {
+      this.counters.rowsRefused++;
+      return false;
+    }
+    session?.savedRows.set(peerId, version);
+    return isNewer;
+  }
+
+  // ── our requests ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Lets every session look for news. */
+  #syncNow(): void {
+    for (const session of this.#sessions.values()) session.mayHaveNews = true;
+  }
+
+  #callIfNeeded(session: Session, now: number): void {
+    const form = this.#peers.get(session.peerId)?.announcement?.announced.featureFlags.supportConnListSync;
+    // Who has not said anything yet most likely understands the list.
+    const news = this.#collect(session, form === false ? "bitmap" : "list");
+    session.mayHaveNews = false;
+    const isNews = news.infos.length + news.rows.length + news.foreign.length !== 0;
+    if (!isNews && !session.needsCall && !session.isKeepAliveDue(now)) return;
+    session.handleCall(now);
+    this.counters.requestsMade++;
+    const from = { peerId: this.#localPeerId, sessionId: this.#sessionId(session.peerId) };
+    const request = syncRequest(from, session.peerId, news, form === false ? "bitmap" : "list");
+    callMethod(this.#rpc, session.peerId, SYNC_ROUTE_INFO, request, SYNC_TIMEOUT_MS, now, (result, at) =>
+      this.#handleAnswer(session, news, result, at),
+    );
+  }
+
+  #handleAnswer(
+    session: Session,
+    news: Collected,
+    result: RpcResult<SyncRouteInfoResponse>,
+    now: number,
+  ): void {
+    if (this.#sessions.get(session.peerId) !== session) return;
+    const succeeded = result.ok && result.response.error === undefined;
+    session.handleAnswer(succeeded, news.more, now);
+    if (!succeeded) this.counters.requestsFailed++;
+    if (result.ok && result.response.error === SyncRouteInfoError.duplicatePeerId) {
+      this.#emit({ type: "duplicate_peer_id" });
+    }
+    if (result.ok && succeeded) {
+      session.handleSessionId(result.response.sessionId);
+      // What was forgotten meanwhile is not marked: it would have to be told again.
+      for (const { peerId, announcement } of news.infos) {
+        if (this.#peers.get(peerId) !== undefined)
+          session.savedInfos.set(peerId, announcement!.announced.infoVersion);
+      }
+      for (const { peerId, version } of news.rows) {
+        if (this.#peers.get(peerId) !== undefined) session.savedRows.set(peerId, version);
+      }
+      for (const { id, value } of news.foreign) session.savedForeign.set(id, value.version);
+    }
+    this.#reschedule();
+  }
+
+  /** What the peer is not known to have, up to what one request should carry. */
+  #collect(session: Session, form: "list" | "bitmap"): Collected {
+    let room = TARGET_REQUEST_BYTES;
+    let more = false;
+    const take = (bytes: number): boolean => {
+      if (room <= 0) more = true;
+      else room -= bytes;
+      return !more;
+    };
+    const infos: ToldInfo[] = [];
+    const rows: ConnectionRow[] = [];
+    for (const record of this.#peers.values()) {
+      const { peerId, announcement, row } = record;
+      if (!record.isReachable || peerId === session.peerId) continue;
+      const isInfoNews =
+        mayTellInfo(record, session.peerId) && record.infoVersion > (session.savedInfos.get(peerId) ?? 0);
+      if (isInfoNews && take(announcement!.raw.length + 4)) infos.push({ peerId, announcement });
+      const isRowNews = row !== undefined && row.version > (session.savedRows.get(peerId) ?? 0);
+      if (isRowNews && take(row.peers.length * 5 + 16)) rows.push(row);
+    }
+    const foreign: ForeignEntry[] = [];
+    for (const entry of this.#foreign.values()) {
+      if (!mayTellForeign(entry, session.peerId)) continue;
+      const isNews = entry.value.version > (session.savedForeign.get(entry.id) ?? 0);
+      if (isNews && take(entry.bytes)) foreign.push(entry);
+    }
+    // A matrix is all or nothing.
+    const all = form === "bitmap" && rows.length !== 0 ? this.#reachableRows() : rows;
+    return { infos, rows: all, foreign, more };
+  }
+
+  #reachableRows(): ConnectionRow[] {
+    const rows: ConnectionRow[] = [];
+    for (const { isReachable, row } of this.#peers.values())
+      if (isReachable && row !== undefined) rows.push(row);
+    return rows;
+  }
+
+  /**
+   * Our number for the session with a peer: the same for the life of the process, also across reconnects (a new one may be
+   * refused for 45 s, routes-rpc.md 13). Derived instead of stored: splitmix64 of the peer id and a random seed.
+   */
+  #sessionId(peerId: number): bigint {
+    const mask = 0xffffffffffffffffn;
+    let mixed = (this.#sessionSeed + BigInt(peerId) * 0x9e3779b97f4a7c15n) & mask;
+    mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
+    mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & mask;
+    return mixed ^ (mixed >> 31n);
+  }
+
+  // ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #changed(now: number): void {
+    this.#isStale = true;
+    this.#rebuildIfDue(now);
+    this.#syncNow();
+  }
+
+  #rebuildIfDue(now: number): void {
+    if (this.#isStale && now >= this.#rebuiltAt + rebuildPauseMs(this.#links)) this.#rebuild(now);
+  }
+
+  #rebuild(now: number): void {
+    this.#isStale = false;
+    this.#rebuiltAt = now;
+    this.#revision++;
+    this.counters.rebuilds++;
+    const nodes = [...this.#peers.values()].filter(({ announcement }) => announcement !== undefined);
+    nodes.sort((a, b) => a.peerId - b.peerId);
+    const index = new Map(nodes.map(({ peerId }, at) => [peerId, at]));
+    const links = nodes.map(({ row }) => {
+      const known: number[] = [];
+      for (const peerId of row?.peers ?? []) {
+        const at = index.get(peerId);
+        if (at !== undefined) known.push(at);
+      }
+      return known;
+    });
+    this.#links = links.reduce((sum, row) => sum + row.length, 0);
+    const id = (at: number): number => nodes[at]!.peerId;
+    const tables = findPaths(
+      {
+        links,
+        latencyMs: (u, v) => this.#latency(id(u), id(v)) ?? this.#latency(id(v), id(u)) ?? UNKNOWN_LATENCY_MS,
+        avoidsRelay: nodes.map(({ announcement }) => announcement!.announced.featureFlags.avoidRelayData),
+      },
+      index.get(this.#localPeerId)!,
+    );
+    const named = (path: Path): Path =>
+      path.nextHop === 0 ? NO_PATH : { ...path, nextHop: id(path.nextHop - 1) };
+    for (const [at, record] of nodes.entries()) {
+      this.#setPaths(record, named(tables.leastHop[at]!), named(tables.leastCost[at]!), now);
+    }
+    this.#rebuildAddresses(nodes);
+    this.#syncNow();
+  }
+
+  #setPaths(record: PeerRecord, path: Path, leastCost: Path, now: number): void {
+    if (record.peerId === this.#localPeerId) return;
+    const wasReachable = record.isReachable;
+    if (samePath(record.path, path) && samePath(record.leastCost, leastCost)) return;
+    record.path = path;
+    record.leastCost = leastCost;
+    record.view = undefined;
+    if (record.isReachable && !wasReachable) this.#emit({ type: "peer_joined", peerId: record.peerId });
+    if (!record.isReachable && wasReachable) {
+      record.unreachableSince = now;
+      // Others may forget it while it is away: it is told again when it is back.
+      this.#forgetSaved(record.peerId);
+      this.#emit({ type: "peer_left", peerId: record.peerId });
+    }
+  }
+
+  #rebuildAddresses(nodes: readonly PeerRecord[]): void {
+    const claims: AddressClaim[] = [];
+    let exportsLeft = MAX_EXPORTS;
+    for (const { peerId, isReachable, announcement, path } of nodes) {
+      if (!isReachable || peerId === this.#localPeerId) continue;
+      const { ipv4, exports } = announcement!.announced;
+      claims.push({ peerId, pathLength: path.pathLength, ipv4, exports: exports.slice(0, exportsLeft) });
+      exportsLeft = Math.max(0, exportsLeft - exports.length);
+    }
+    const { ipv4, networkLength, exports } = this.#local;
+    this.#addresses.rebuild({ peerId: this.#localPeerId, ipv4, networkLength, exports }, claims);
+  }
+
+  #sweep(now: number): void {
+    this.#sweepAt = now + SWEEP_MS;
+    if (this.#peers.sweep(now)) this.#changed(now);
+    for (const id of this.#foreign.sweep(now, (peerId) => this.#peers.get(peerId) !== undefined)) {
+      for (const { savedForeign } of this.#sessions.values()) savedForeign.delete(id);
+    }
+  }
+
+  #forgetSaved(peerId: number): void {
+    for (const session of this.#sessions.values()) session.forgetPeer(peerId);
+  }
+
+  #emit(event: RouteEvent): void {
+    if (this.#events.length >= MAX_ROUTE_EVENTS) {
+      this.#events.shift();
+      this.counters.eventsDropped++;
+    }
+    this.#events.push(event);
+  }
+
+  #reschedule(): void {
+    let next = Math.min(this.#sweepAt, this.#announcedAt + RENEW_MS);
+    if (this.#isStale) next = Math.min(next, this.#rebuiltAt + rebuildPauseMs(this.#links));
+    for (const session of this.#sessions.values()) next = Math.min(next, session.nextTimeout);
+    this.#nextTimeout = next;
+  }
+}
+
+function viewOf(record: PeerRecord): PeerInfo | undefined {
+  const { announcement, path, leastCost, row, updatedAt } = record;
+  if (announcement === undefined) return undefined;
+  record.view ??= Object.freeze({
+    ...announcement.announced,
+    ...path,
+    leastCost,
+    updatedAtMs: updatedAt,
+    directPeers: Object.freeze(Array.from(row?.peers ?? [])),
+  });
+  return record.view;
+}
+
+function samePath(a: Path, b: Path): boolean {
+  return a.nextHop === b.nextHop && a.pathLength === b.pathLength && a.pathLatencyMs === b.pathLatencyMs;
+}
+
+function random64(random: Random32): bigint {
+  return (BigInt(random()) << 32n) | BigInt(random());
+}
