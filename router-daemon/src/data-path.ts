@@ -327,6 +327,16 @@ export class DataPath implements PacketConsumer, FrameSink {
     return next;
   }
 
+  /** Sends what the endpoints and the stack have to say now: last words before everything is closed. */
+  flush(now: number): void {
+    const { sourceEndpoint, destinationEndpoint, stack, source } = this.#parts!;
+    sourceEndpoint.poll(now, this.#sinks[0]);
+    destinationEndpoint.poll(now, this.#sinks[1]);
+    this.batch.flush();
+    source.setNow(now);
+    stack.poll(now, this);
+  }
+
   /** Gives the receive slots back: the loop ends. */
   dispose(): void {
     while (this.#rxReady > 0) this.#pool.free(this.#words[this.#rxSlots + --this.#rxReady]!);

@@ -330,6 +330,8 @@ function closedReason(reason: CloseReason | undefined): ReasonCode {
   switch (reason) {
     case "silent":
       return "peer_silent";
+    case "peer_gone":
+      return "peer_gone";
     case "far_end_reset":
       return "client_reset";
     case "finished":

@@ -18,6 +18,7 @@ export class TransmitBatch implements PacketBatch {
   readonly #words: Int32Array;
   readonly #word: number;
   readonly #slots = new Int32Array(MAX_BATCH);
+  #observe: ((list: number, count: number) => void) | undefined;
   #count = 0;
   #slotCount = 0;
   /** Packets the host took, and those it did not. */
@@ -36,6 +37,11 @@ export class TransmitBatch implements PacketBatch {
     this.#word = word;
   }
 
+  /** `observe` sees each batch before it leaves: the mesh counts bytes per link. */
+  setObserver(observe: (list: number, count: number) => void): void {
+    this.#observe = observe;
+  }
+
   add(offset: number, length: number, route: number, slot: number): void {
     const at = this.#word + this.#count * TX_WORDS;
     this.#words[at] = offset;
@@ -49,6 +55,7 @@ export class TransmitBatch implements PacketBatch {
 
   flush(): void {
     if (this.#count === 0) return;
+    this.#observe?.(this.#word, this.#count);
     const sent = this.#send(this.#word, this.#count);
     const taken = Math.max(sent, 0);
     this.sent += taken;

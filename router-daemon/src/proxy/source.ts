@@ -52,12 +52,13 @@ const SPACE_WHEN_CLOSED = 0xffff;
 
 /** The part of `KcpEndpoint` the source uses. */
 export interface KcpOpener {
+  /** Undefined = a bound of the endpoint is reached. */
   connect(
     peerId: number,
     target: KcpTarget,
     now: number,
     options?: KcpConnectOptions,
-  ): KcpConnection<unknown>;
+  ): KcpConnection<unknown> | undefined;
 }
 
 /** The part of `TcpStack` the source uses. */
@@ -210,6 +211,10 @@ export class SourceProxy implements TcpEvents {
       now,
       { openTimeoutMs: HOLD_MS, rttMs: this.#rttMs(decision.peerId) },
     );
+    if (conn === undefined) {
+      this.#goPlain(flow, entry, "connection_limit", now);
+      return;
+    }
     const carried = new Carried(this, flow, conn, entry);
     conn.owner = carried;
     entry.close = (at) => this.#abort(carried, "closed_by_user", at);
@@ -389,11 +394,15 @@ export class SourceProxy implements TcpEvents {
     const why: ReasonCode =
       reason === "no_answer" || reason === "undecided" ? "kcp_timeout" : "kcp_refused_by_peer";
     if (reason !== "busy") this.#policy.noteFailure(conn.peerId, now);
-    // From here on the connection is a plain one: its row goes on, with the reason.
     this.#byFlow[flow.id] = undefined;
     this.#count--;
     carried.flowClosed = true;
-    this.#plainFlows.adopt(flow, entry, why, now);
+    this.#goPlain(flow, entry, why, now);
+  }
+
+  /** The held SYN goes on as a plain one; its row goes on too, with the reason. */
+  #goPlain(flow: Flow, entry: Entry, reason: ReasonCode, now: number): void {
+    this.#plainFlows.adopt(flow, entry, reason, now);
     this.#sendPlain(flow.synOffset, flow.synLength, now);
     this.#stack!.release(flow);
   }
@@ -429,6 +438,8 @@ function connReason(reason: KcpCloseReason): ReasonCode {
     case "silent":
     case "undelivered":
       return "peer_silent";
+    case "peer_gone":
+      return "peer_gone";
     case "far_end_reset":
       return "service_reset";
     default:
