@@ -9,7 +9,7 @@
 import { endpointPort, formatEndpoint, parseEndpoint } from "../wire/endpoint.ts";
 import { decodeHandshake, encodeHandshake } from "../wire/handshake.ts";
 import { PacketType, PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
-import { readConnId, SYN_BYTES, TunnelType } from "../wire/udp-tunnel.ts";
+import { readConnId, SYN_BYTES, TUNNEL_HEADER_BYTES, TunnelType } from "../wire/udp-tunnel.ts";
 import { type HalfOpen, HalfOpenTable } from "./half-open.ts";
 import { judgeRequest } from "./handshake-rules.ts";
 import { MAX_ACCEPTED_LINKS, MAX_LISTENERS } from "./limits.ts";
@@ -183,7 +183,7 @@ export class Acceptor {
         return;
       }
       this.#links.table.rxPackets[link.number] = 1;
-      this.#links.table.rxBytes[link.number] = length;
+      this.#links.table.rxBytes[link.number] = length + TUNNEL_HEADER_BYTES;
       link.handshakes = 1;
       this.#links.sendHandshake(link, replyDigest);
       this.#links.up(link, request, false, now);

@@ -140,7 +140,7 @@ export class ControlIo {
     return this.underlay.sendOnLink(link, this.#packet, PING_BYTES);
   }
 
-  /** One RPC packet; sealed by the host when `encrypted`. Returns bytes on the link, or a negative error. */
+  /** One RPC packet; sealed by the host when `encrypted`. Returns bytes of the datagram, negative when it was not sent. */
   sendRpc(
     link: number,
     from: number,
@@ -153,7 +153,8 @@ export class ControlIo {
     this.#bytes.set(body, payload);
     if (!encrypted) {
       writePeerHeader(this.#bytes, this.#packet, from, to, packetType, 0, body.length);
-      return this.underlay.sendOnLink(link, this.#packet, PEER_HEADER_BYTES + body.length);
+      const sent = this.underlay.sendOnLink(link, this.#packet, PEER_HEADER_BYTES + body.length);
+      return sent < 1 ? -1 : TUNNEL_HEADER_BYTES + PEER_HEADER_BYTES + body.length;
     }
     const failed = this.setRoute(SCRATCH_ROUTE, link, from, to, packetType, PacketFlag.encrypted);
     if (failed < 0) return failed;
@@ -162,8 +163,8 @@ export class ControlIo {
     this.#words[list + 1] = body.length;
     this.#words[list + 2] = SCRATCH_ROUTE;
     this.#words[list + TX_WORDS - 1] = 0;
-    this.underlay.send(list, 1);
-    return PEER_HEADER_BYTES + body.length + AEAD_TAIL_BYTES;
+    if (this.underlay.send(list, 1) < 1) return -1;
+    return TUNNEL_HEADER_BYTES + PEER_HEADER_BYTES + body.length + AEAD_TAIL_BYTES;
   }
 
   #writeHandshake(at: number, from: number, body: Uint8Array): number {

@@ -1,3 +1,5 @@
+import { PacketType } from "../wire/peer-header.ts";
+
 /** Packets that were not handed on, by reason. Plain fields, because some are counted per packet. */
 export class Drops {
   // Datagrams that are no packet of a link.
@@ -33,6 +35,32 @@ export class Drops {
   rpc_no_route = 0;
   rpc_send_failed = 0;
   routes_full = 0;
+
+  /** A packet for us of a type that nobody here takes (links.md 1.4). */
+  countType(type: number): void {
+    switch (type) {
+      case PacketType.foreignNetwork:
+        this.foreign_network++;
+        break;
+      case PacketType.noise1:
+      case PacketType.noise2:
+      case PacketType.noise3:
+      case PacketType.relayHandshake:
+      case PacketType.relayHandshakeAck:
+        this.secure_mode++;
+        break;
+      case PacketType.quicSource:
+      case PacketType.quicDestination:
+        this.quic++;
+        break;
+      case PacketType.dataKcpModified:
+      case PacketType.dataQuicModified:
+        this.internal_type++;
+        break;
+      default:
+        this.unknown_type++;
+    }
+  }
 
   snapshot(): Record<string, number> {
     return Object.fromEntries(Object.entries(this));

@@ -30,6 +30,8 @@ export interface Link {
   /** The network the other side named. */
   networkName: string;
   pinger: Pinger | undefined;
+  /** When its handshake was done. */
+  upAtMs: number;
   /** Handshake packets among those received. Nothing else ever arrived = the other side did not take us in. */
   handshakes: number;
   /** The last own packet could not be sent: the network was away. */
@@ -40,6 +42,7 @@ export class LinkTable {
   /** `LinkState` by link number. */
   readonly state = new Uint8Array(MAX_LINKS);
   readonly rxPackets = new Float64Array(MAX_LINKS);
+  /** Bytes are those of datagrams: tunnel header, peer header, payload and what encryption adds. */
   readonly rxBytes = new Float64Array(MAX_LINKS);
   readonly txPackets = new Float64Array(MAX_LINKS);
   readonly txBytes = new Float64Array(MAX_LINKS);
@@ -100,6 +103,7 @@ export class LinkTable {
       shared: false,
       networkName: "",
       pinger: undefined,
+      upAtMs: Number.NEGATIVE_INFINITY,
       handshakes: 0,
       sendFailed: false,
     };

@@ -6,6 +6,7 @@
 import { isIpv4Mapped, mappedIpv4 } from "../wire/endpoint.ts";
 import { encodeHandshake, type Handshake } from "../wire/handshake.ts";
 import { PacketType, PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
+import { TUNNEL_HEADER_BYTES } from "../wire/udp-tunnel.ts";
 import type { ControlIo } from "./control-io.ts";
 import { DirectPeers } from "./direct-peers.ts";
 import type { Drops } from "./drops.ts";
@@ -75,6 +76,7 @@ export class Links {
     link.networkName = handshake.networkName;
     link.shared = shared;
     link.pinger = new Pinger(this.#context.random, now);
+    link.upAtMs = now;
     this.table.state[link.number] = LinkState.up;
     this.table.lastRxMs[link.number] = now;
     this.#suspectPredecessors(link, now);
@@ -124,7 +126,8 @@ export class Links {
   sendHandshake(link: Link, digest: Uint8Array): void {
     const { io, identity } = this.#context;
     const body = encodeHandshake({ ...identity, digest });
-    this.#sent(link, io.sendHandshake(link.number, identity.peerId, body));
+    const result = io.sendHandshake(link.number, identity.peerId, body);
+    this.#sent(link, result, PEER_HEADER_BYTES + body.length);
   }
 
   /** A ping goes back as it came, with another type (links.md 6). */
@@ -136,7 +139,7 @@ export class Links {
       return;
     }
     this.#context.bytes[offset + 8] = PacketType.pong;
-    this.#sent(link, this.#context.io.underlay.sendOnLink(number, offset, length));
+    this.#sent(link, this.#context.io.underlay.sendOnLink(number, offset, length), length);
   }
 
   handlePong(number: number, offset: number, length: number, now: number): void {
@@ -187,8 +190,8 @@ export class Links {
     const sequence = pinger.tick(now, this.table.txPackets[number]!, this.table.rxPackets[number]!);
     if (sequence < 0) return;
     const result = io.sendPing(number, identity.peerId, link.peerId, sequence);
-    this.#sent(link, result);
-    if (result < 0) link.sendFailed = true;
+    this.#sent(link, result, PEER_HEADER_BYTES + 4);
+    if (result < 1) link.sendFailed = true;
     else if (link.sendFailed) {
       // The network was away and is back, perhaps with another address of ours: find out soon.
       link.sendFailed = false;
@@ -202,8 +205,8 @@ export class Links {
     return pinger.isSuspect ? "superseded" : "ping_timeout";
   }
 
-  #sent(link: Link, result: number): void {
-    if (result >= 0) this.table.countSent(link.number, 1, result);
+  #sent(link: Link, result: number, packetBytes: number): void {
+    if (result > 0) this.table.countSent(link.number, 1, packetBytes + TUNNEL_HEADER_BYTES);
   }
 }
 

@@ -12,7 +12,9 @@ export interface Underlay {
   routeClear(route: number): void;
   /** `list` is a word index of `count` entries [payload offset, payload length, route, 0]. */
   send(list: number, count: number): number;
+  /** 1 = on its way; 0 or a negative error = not. */
   sendOnLink(link: number, offset: number, length: number): number;
+  /** 1 = on its way, 0 = the socket is full now; a negative error = it cannot be sent. */
   sendDatagram(socket: number, endpointOffset: number, offset: number, length: number): number;
   describeError(code: number): string;
 }

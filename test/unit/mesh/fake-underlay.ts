@@ -240,13 +240,14 @@ export class FakeUnderlay implements Underlay {
       new DataView(header.buffer).setUint32(12, length, true);
       const payload = this.pool.bytes.slice(offset, offset + length);
       const body = (header[9]! & 1) !== 0 ? this.#seal(payload) : payload;
-      if (body !== undefined && this.#sendPacket(route.link, concat(header, body)) >= 0) sent++;
+      if (body !== undefined && this.#sendPacket(route.link, concat(header, body)) > 0) sent++;
     }
     return sent;
   }
 
   sendOnLink(link: number, offset: number, length: number): number {
-    return this.#sendPacket(link, this.pool.bytes.slice(offset, offset + length));
+    // As the native core: an error of the socket is counted there and told as "not sent".
+    return Math.max(0, this.#sendPacket(link, this.pool.bytes.slice(offset, offset + length)));
   }
 
   sendDatagram(socket: number, endpointOffset: number, offset: number, length: number): number {
@@ -329,7 +330,7 @@ export class FakeUnderlay implements Underlay {
     if (from === undefined) return EINVAL;
     if (this.unplugged) return ENETUNREACH;
     this.#network.send({ from: this.#address, fromPort: from.port, to, toPort, bytes });
-    return bytes.length;
+    return 1;
   }
 
   #seal(payload: Uint8Array): Uint8Array | undefined {
