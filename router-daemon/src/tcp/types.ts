@@ -14,8 +14,8 @@
  *              closed(flow, reason)      exactly once for every flow that was held, always the last event of it
  * ```
  *
- * All methods may be called from inside events, `receive` included. Output is made by `poll` only: call it after every
- * batch of input or commands.
+ * Every method but `handleFrame` and `poll` may be called from inside events, `receive` included. Output is made by `poll`
+ * only: call it after every batch of input or commands.
  */
 
 import type { SlotPool } from "../../kcp-ts/src/pool.ts";
@@ -72,6 +72,11 @@ export interface TcpEvents {
   syn(key: FlowKey): SynVerdict;
   /** The SYN is held; answer with `accept`, `refuse` or `release`, now or later. How long it waits is up to the user. */
   held(flow: Flow): void;
+  /**
+   * `maxHeldSyns` is reached and this held flow has to go: the last chance to `release` (after sending its frame as plain IP)
+   * or `refuse` it. Otherwise it is closed as "evicted", and the client's next SYN begins anew.
+   */
+  evicting(flow: Flow): void;
   /** The client has acknowledged our SYN-ACK. */
   established(flow: Flow): void;
   /** There is room again: `sendSpace` was below a quarter of the flow's bound and has grown past the half. */
@@ -135,8 +140,8 @@ export interface Flow extends FlowKey {
   /** Tells that `receiver.space` has grown: the client hears of it if it matters to it. */
   receiveSpaceGrew(now: number): void;
   /** FIN after everything queued. Receiving goes on. */
-  shutdown(now: number): void;
-  /** RST now; queued data is thrown away. */
+  shutdown(): void;
+  /** RST now; queued data is thrown away. Of a held flow: `refuse`. */
   abort(now: number): void;
 }
 
