@@ -5,12 +5,13 @@
  *     try { … await lab.throughput({ client: "client", server: "service", address: SERVICE_BY_KERNEL, direction: "up" }) … }
  *     finally { await lab.stop(); }
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type Link } from "./link.ts";
 import * as measure from "./measure.ts";
 import { must, Namespace, run, Sandbox } from "./namespace.ts";
-import { buildTools, LAB_OUT, toolPath } from "./paths.ts";
+import { buildTools, toolPath } from "./paths.ts";
 import { type ExecResult, LabProcess, type SpawnOptions } from "./process.ts";
 import type { HostSpec, Topology } from "./topology.ts";
 
@@ -42,8 +43,8 @@ export class Lab {
   /** Everything is up and reachable when this resolves; on failure nothing is left. */
   static async create(topology: Topology): Promise<Lab> {
     await buildTools();
-    mkdirSync(LAB_OUT, { recursive: true });
-    const directory = mkdtempSync(join(LAB_OUT, `run-${process.pid}-`));
+    // Short, because unix sockets lie in it and their paths may have 107 bytes.
+    const directory = mkdtempSync(join(tmpdir(), "kcp-lab-"));
     process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
     const sandbox = await Sandbox.create();
     const namespaces = new Map<string, Namespace>();

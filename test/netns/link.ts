@@ -98,6 +98,7 @@ class VethLink implements Link {
     const { receiver, device } = this.#ends[way];
     const table = `lab_${this.spec.name}`;
     const threshold = Math.round(loss * 100_000);
+    const luck = loss < 1 ? `numgen random mod 100000 < ${threshold}` : "";
     const rules = `
       table inet ${table}
       delete table inet ${table}
@@ -107,7 +108,7 @@ class VethLink implements Link {
         chain arrivals {
           type filter hook prerouting priority -310; policy accept;
           iifname "${device}" counter name received
-          iifname "${device}" numgen random mod 100000 < ${threshold} counter name lost drop
+          iifname "${device}" ${luck} counter name lost drop
         }
       }`;
     const nothing = `table inet ${table}\ndelete table inet ${table}`;
