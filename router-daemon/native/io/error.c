@@ -43,6 +43,6 @@ const char *io_describe(int code, char *buffer, size_t buffer_bytes) {
   }
   const char *sentence = sentence_of(-code);
   if (sentence != NULL) return sentence;
-  snprintf(buffer, buffer_bytes, "%s (error %d).", strerror(-code), -code);
+  snprintf(buffer, buffer_bytes, "The kernel says: %s (error %d).", strerror(-code), -code);
   return buffer;
 }

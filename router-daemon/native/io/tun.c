@@ -7,6 +7,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/route.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -132,7 +133,7 @@ int io_tun_open(struct io_core *core, const char *name, struct io_tun_info *info
   if (fd < 0) return explain_attach(core, name, error, message, message_bytes);
 
   unsigned offload = vnet && !(core->without & IO_WITHOUT_TUN_OFFLOAD) ? negotiate(fd) : 0;
-  int send_buffer = TUN_SEND_BUFFER_BYTES;
+  int send_buffer = core->without & IO_WITHOUT_TUN_QUEUE ? 4096 : TUN_SEND_BUFFER_BYTES;
   ioctl(fd, TUNSETSNDBUF, &send_buffer);
   int handle = handle_new(core, fd, KIND_TUN, EPOLLIN | EPOLLOUT);
   if (handle < 0) {
@@ -156,6 +157,45 @@ static void put_ipv4(struct sockaddr *into, uint32_t ipv4) {
 
 static uint32_t mask_of(int32_t prefix) { return prefix == 0 ? 0 : ~(uint32_t)0 << (32 - prefix); }
 
+/**
+ * The kernel's default of 500 frames overflows under one TCP connection without offload. By netlink, because the ioctl
+ * wants the machine's root even inside a user namespace.
+ */
+static int set_queue_length(struct io_core *core, const char *name, uint32_t frames) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, name, IFNAMSIZ);
+  if (ioctl(core->ioctl_fd, SIOCGIFINDEX, &request) != 0) return -errno;
+  struct {
+    struct nlmsghdr header;
+    struct ifinfomsg link;
+    struct rtattr attribute;
+    uint32_t value;
+  } message = {
+      .header = {.nlmsg_len = sizeof message, .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+      .link = {.ifi_family = AF_UNSPEC, .ifi_index = request.ifr_ifindex},
+      .attribute = {.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = IFLA_TXQLEN},
+      .value = frames,
+  };
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) return -errno;
+  struct {
+    struct nlmsghdr header;
+    struct nlmsgerr error;
+    char rest[256];
+  } answer;
+  int error = 0;
+  /* The kernel has answered when send returns. */
+  if (send(fd, &message, sizeof message, 0) < 0) {
+    error = -errno;
+  } else if (recv(fd, &answer, sizeof answer, MSG_DONTWAIT) < (ssize_t)(sizeof answer.header + sizeof answer.error)) {
+    error = -EIO;
+  } else if (answer.header.nlmsg_type == NLMSG_ERROR) {
+    error = answer.error.error;
+  }
+  close(fd);
+  return error;
+}
+
 int io_tun_configure(struct io_core *core, int32_t handle, uint32_t ipv4, int32_t prefix, int32_t mtu) {
   struct handle *entry = handle_get(core, handle, KIND_TUN);
   if (entry == NULL) return -EBADF;
@@ -164,9 +204,8 @@ int io_tun_configure(struct io_core *core, int32_t handle, uint32_t ipv4, int32_
   memcpy(request.ifr_name, entry->as.tun.name, IFNAMSIZ);
   request.ifr_mtu = mtu;
   if (ioctl(core->ioctl_fd, SIOCSIFMTU, &request) != 0) return -errno;
-  /* The kernel's default of 500 overflows under one TCP connection without offload. */
-  request.ifr_qlen = TUN_QUEUE_FRAMES;
-  if (ioctl(core->ioctl_fd, SIOCSIFTXQLEN, &request) != 0) return -errno;
+  int error = set_queue_length(core, entry->as.tun.name, TUN_QUEUE_FRAMES);
+  if (error != 0) return error;
   put_ipv4(&request.ifr_addr, ipv4);
   if (ioctl(core->ioctl_fd, SIOCSIFADDR, &request) != 0) return -errno;
   put_ipv4(&request.ifr_netmask, mask_of(prefix));

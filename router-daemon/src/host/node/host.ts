@@ -18,6 +18,8 @@ const FEATURES = {
   "udp-gro": 8,
   /** UDP_SEGMENT seems to be there, and sending a train fails with EIO, as with some drivers. */
   "udp-segment-send": 16,
+  /** The TUN's send buffer: it is full after a few packets. */
+  "tun-queue": 32,
 } as const;
 export type HostFeature = keyof typeof FEATURES;
 
