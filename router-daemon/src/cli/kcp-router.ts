@@ -8,7 +8,7 @@ try {
     await main(process.argv.slice(2), {
       io,
       signals: nodeSignals(),
-      runDaemon: async (config, daemonIo) => (await import("../daemon.ts")).runDaemon(config, daemonIo),
+      runDaemon: async (config, daemonIo) => (await import("../daemon/node-run.ts")).runDaemon(config, daemonIo),
       nowUnixSeconds: () => Date.now() / 1000,
     }),
   );

@@ -48,8 +48,9 @@ export const RxFlag = {
   /** The packet is addressed to another peer (or not encrypted): its bytes are as received. */
   untouched: 2,
   /**
-   * Not DATA: SYN, SACK, hole punching, STUN. The whole datagram at the packet offset, its sender's endpoint in the last
-   * 18 bytes of the slot. (DATA of no known link, and what is malformed, is dropped and counted by the core.)
+   * SYN, SACK, hole punching, STUN, and clear-text DATA of no known link (a session's handshake comes before its link). The
+   * whole datagram at the packet offset, its sender's endpoint in the last 18 bytes of the slot. (Sealed DATA of no known
+   * link, and what is malformed, is dropped and counted by the core.)
    */
   datagram: 4,
 } as const;

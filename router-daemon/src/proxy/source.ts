@@ -222,6 +222,18 @@ export class SourceProxy implements TcpEvents {
     this.#count++;
   }
 
+  /** Too many SYNs are held: this one goes on as plain TCP before it would be lost. */
+  evicting(flow: Flow): void {
+    const carried = this.#byFlow[flow.id];
+    if (carried === undefined) return;
+    carried.connClosed = true;
+    carried.conn.release(this.#now);
+    this.#byFlow[flow.id] = undefined;
+    this.#count--;
+    carried.flowClosed = true;
+    this.#goPlain(flow, carried.entry, "connection_limit", this.#now);
+  }
+
   established(flow: Flow): void {
     const carried = this.#byFlow[flow.id];
     if (carried !== undefined) carried.entry.state = "Connected";
@@ -339,7 +351,7 @@ export class SourceProxy implements TcpEvents {
     if (conn.peerFinished && conn.readableBytes === 0 && !carried.downEnded) {
       carried.downEnded = true;
       if (!carried.upEnded) carried.entry.state = "ClosingSrc";
-      flow.shutdown(now);
+      flow.shutdown();
     }
   }
 
