@@ -12,6 +12,16 @@ export interface CongestionController {
   handleTimeout(count: number): void;
 }
 
+/** What limits a sender. */
+export const Limit = {
+  /** The congestion window or the pace. */
+  path: 0,
+  /** The window of the peer, or our own. */
+  window: 1,
+  /** There was nothing more to send. */
+  data: 2,
+} as const;
+
 /** One batch of acknowledgements. The object is reused: read it, do not keep it. All bytes include headers. */
 export interface AckSample {
   /** When they arrived, in milliseconds. */
@@ -28,8 +38,8 @@ export interface AckSample {
   smoothedRttMs: number;
   /** Measured delivery rate in bytes per millisecond, or 0 when none. */
   rateBytesPerMs: number;
-  /** The rate was limited by the application or the peer's window, not by the path. */
-  appLimited: boolean;
+  /** What kept more from being sent when the newest segment was: one of `Limit`. Only `path` says what the path can. */
+  limit: number;
   /** Bytes delivered so far, and as they were when the newest acknowledged segment was sent: they count rounds. */
   deliveredBytes: number;
   priorDeliveredBytes: number;

@@ -1,4 +1,10 @@
-import type { AckSample, CongestionContext, CongestionController, CongestionFactory } from "./congestion.ts";
+import {
+  type AckSample,
+  type CongestionContext,
+  type CongestionController,
+  type CongestionFactory,
+  Limit,
+} from "./congestion.ts";
 import { RateFilter } from "./rate-filter.ts";
 
 /** In flight before anything was measured. */
@@ -14,6 +20,10 @@ const DRAIN_GAIN = 0.5;
 const UP_GAIN = 1.25;
 const DOWN_GAIN = 0.75;
 const CRUISE_ROUNDS = 6;
+/** Probing goes on while a round brings this much. */
+const PROBE_GROWTH = 1.1;
+/** A round trip longer than the smallest by this, and by what the hosts may add, is a queue. */
+const QUEUE_GROWTH = 1.25;
 /** In flight at most, in bandwidth-delay products. */
 const WINDOW_GAIN = 2;
 /** What the hosts at both ends add to the round trip under load (batches, scheduling) is no sign of a queue. */
@@ -55,6 +65,8 @@ export class DeliveryRateController implements CongestionController {
   readonly #hostDelayMs: number;
   readonly #rates = new RateFilter();
   #random: number;
+  /** @internal */
+  phaseForTrace = 0;
   #phase: number = Phase.startup;
   #minRttMs = Infinity;
   #minRttAtMs = 0;
@@ -63,6 +75,10 @@ export class DeliveryRateController implements CongestionController {
   #roundEndBytes = 0;
   #roundAckedBytes = 0;
   #roundLostBytes = 0;
+  #roundRttMs = Infinity;
+  #queueing = false;
+  /** Delivered in a row with a round trip that shows a queue. */
+  #queuedBytes = 0;
   #roundsInPhase = 0;
   #cruiseRounds = CRUISE_ROUNDS;
   #phaseAtMs = 0;
@@ -94,17 +110,19 @@ export class DeliveryRateController implements CongestionController {
 
   handleAcks(sample: AckSample): void {
     this.#noteLoss(sample);
-    const newRound = sample.priorDeliveredBytes >= this.#roundEndBytes;
-    const excessLoss = newRound && this.#endRound(sample);
-    const rate = sample.rateBytesPerMs;
-    if (rate > 0 && (!sample.appLimited || rate >= this.#rates.max)) {
-      this.#rates.update(rate, newRound, sample.nowMs);
-    }
     if (sample.rttMs >= 0) {
+      this.#queuedBytes = this.#isQueue(sample.rttMs) ? this.#queuedBytes + sample.ackedBytes : 0;
+      if (sample.rttMs < this.#roundRttMs) this.#roundRttMs = sample.rttMs;
       if (sample.rttMs <= this.#minRttMs) {
         this.#minRttMs = sample.rttMs;
         this.#minRttAtMs = sample.nowMs;
       }
+    }
+    const newRound = sample.priorDeliveredBytes >= this.#roundEndBytes;
+    const excessLoss = newRound && this.#endRound(sample);
+    const rate = sample.rateBytesPerMs;
+    if (rate > 0 && (sample.limit === Limit.path || rate >= this.#rates.max)) {
+      this.#rates.update(rate, newRound, sample.nowMs);
     }
     if (this.#rates.max === 0 || this.#minRttMs === Infinity) return;
     this.#step(sample, newRound, excessLoss);
@@ -113,6 +131,10 @@ export class DeliveryRateController implements CongestionController {
 
   handleTimeout(count: number): void {
     if (count >= 2) this.windowBytes = MIN_DATAGRAMS * this.#datagramBytes;
+  }
+
+  #isQueue(rttMs: number): boolean {
+    return rttMs > this.#minRttMs * QUEUE_GROWTH + this.#hostDelayMs;
   }
 
   #noteLoss(sample: AckSample): void {
@@ -135,6 +157,9 @@ export class DeliveryRateController implements CongestionController {
   #endRound(sample: AckSample): boolean {
     this.#roundEndBytes = sample.deliveredBytes;
     this.#roundsInPhase++;
+    // Even the fastest packet of the round has waited: there is a queue, so the path is full.
+    this.#queueing = this.#roundRttMs !== Infinity && this.#isQueue(this.#roundRttMs);
+    this.#roundRttMs = Infinity;
     const total = this.#roundAckedBytes + this.#roundLostBytes;
     const loss = this.#roundLostBytes / total;
     this.#roundAckedBytes = 0;
@@ -147,7 +172,7 @@ export class DeliveryRateController implements CongestionController {
     const inflight = sample.inflightBytes;
     switch (this.#phase) {
       case Phase.startup:
-        if (newRound && !sample.appLimited) {
+        if (newRound && sample.limit !== Limit.data) {
           if (this.#rates.max >= this.#fullRate * FULL_GROWTH) {
             this.#fullRate = this.#rates.max;
             this.#fullRounds = 0;
@@ -155,24 +180,25 @@ export class DeliveryRateController implements CongestionController {
             this.#fullRounds++;
           }
         }
-        if (this.#fullRounds >= FULL_ROUNDS || excessLoss) this.#enter(Phase.drain, sample);
+        if (this.#fullRounds >= FULL_ROUNDS || excessLoss || (newRound && this.#queueing))
+          this.#enter(Phase.drain, sample);
         break;
       case Phase.drain:
         if (inflight <= this.#pipeBytes(1)) this.#enter(Phase.cruise, sample);
         break;
       case Phase.cruise:
-        if (sample.nowMs - this.#minRttAtMs > MIN_RTT_AGE_MS && !sample.appLimited) {
+        if (sample.nowMs - this.#minRttAtMs > MIN_RTT_AGE_MS && sample.limit === Limit.path) {
           this.#enter(Phase.probeRtt, sample);
         } else if (newRound && this.#roundsInPhase >= this.#cruiseRounds) {
           this.#enter(Phase.up, sample);
         }
         break;
       case Phase.up:
-        if (excessLoss) {
+        if (excessLoss || (newRound && this.#queueing)) {
           this.#enter(Phase.down, sample);
         } else if (newRound && this.#roundsInPhase >= 2) {
           // Still growing: the path has more to give, go on.
-          if (this.#rates.max > this.#phaseRate * 1.1) {
+          if (this.#rates.max > this.#phaseRate * PROBE_GROWTH) {
             this.#phaseRate = this.#rates.max;
             this.#roundsInPhase = 1;
           } else {
@@ -199,10 +225,11 @@ export class DeliveryRateController implements CongestionController {
 
   #enter(phase: number, sample: AckSample): void {
     this.#phase = phase;
+    this.phaseForTrace = phase;
     this.#phaseAtMs = sample.nowMs;
     this.#phaseRate = this.#rates.max;
     this.#roundsInPhase = 0;
-    this.#roundEndBytes = sample.deliveredBytes + sample.inflightBytes;
+    this.#roundEndBytes = sample.deliveredBytes;
     this.#probedRttMs = sample.smoothedRttMs;
     // Connections that share a path probe at different times.
     this.#random ^= this.#random << 13;

@@ -4,6 +4,7 @@ export {
   type CongestionController,
   type CongestionFactory,
   fixedWindow,
+  Limit,
 } from "./congestion.ts";
 export { deliveryRate } from "./delivery-rate.ts";
 export { type DatagramSink, Kcp, type TakenSlot } from "./kcp.ts";

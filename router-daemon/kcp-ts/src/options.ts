@@ -37,8 +37,8 @@ export interface KcpOptions {
   extended?: boolean;
   /** Default: the delivery-rate controller. */
   congestion?: CongestionFactory;
-  /** Send each segment of a thin stream a second time. Default true. */
-  thinStreamDuplicates?: boolean;
+  /** Send each segment of a thin stream, and repairs that hold up the window, a second time. Default true. */
+  secondCopies?: boolean;
   /** Slots of the pool that writing leaves alone, so that receiving goes on. Default: a sixteenth, at most 64. */
   spareSlots?: number;
   /** `now` at the start of the connection, where its clock `ts` is 0. Default: the first `now` that is given. */
@@ -59,7 +59,7 @@ export interface Settings {
   readonly receiveWindow: number;
   readonly extended: boolean;
   readonly congestion: CongestionFactory;
-  readonly thinStreamDuplicates: boolean;
+  readonly secondCopies: boolean;
   readonly spareSlots: number;
   readonly startMs: number | undefined;
   readonly initialSequence: number;
@@ -106,7 +106,7 @@ export function settle(options: KcpOptions): Settings {
     ),
     extended,
     congestion: options.congestion ?? deliveryRate(),
-    thinStreamDuplicates: options.thinStreamDuplicates ?? true,
+    secondCopies: options.secondCopies ?? true,
     spareSlots: whole(
       "spareSlots",
       options.spareSlots ?? Math.min(64, pool.slotCount >>> 4),

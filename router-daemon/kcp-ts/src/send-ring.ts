@@ -33,8 +33,8 @@ export const Cell = {
 
 export const State = { unsent: 0, flying: 1, lost: 2, acknowledged: 3 } as const;
 
-/** How things stood at the last transmission. */
-export const CellFlag = { appLimited: 1, quiet: 2 } as const;
+/** How things stood at the last transmission: the `Limit` in the low two bits, and whether it was `quiet`. */
+export const CellFlag = { limit: 3, quiet: 4 } as const;
 
 /**
  * A doubly linked list through the cells, in order of appending. `head` and `tail` mean nothing while `count` is 0.

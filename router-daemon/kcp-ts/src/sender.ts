@@ -1,11 +1,11 @@
-import type { AckSample, CongestionController } from "./congestion.ts";
+import { type AckSample, type CongestionController, Limit } from "./congestion.ts";
 import type { DatagramSink } from "./kcp.ts";
 import type { Settings } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { RoundTrip } from "./round-trip.ts";
+import { SecondCopies } from "./second-copies.ts";
 import { Command, commandWord, HEADER_BYTES, writeHeader } from "./segment.ts";
 import { CELL_SHIFT, Cell, CellFlag, SendRing, State } from "./send-ring.ts";
-import { ThinStream } from "./thin-stream.ts";
 
 /** A segment is lost when one sent this many transmissions later has arrived… */
 const LOSS_THRESHOLD = 3;
@@ -52,14 +52,17 @@ export class Sender {
   readonly #settings: Settings;
   readonly #words: Int32Array;
   readonly #pacer: Pacer;
-  readonly #thin: ThinStream;
+  readonly #copies: SecondCopies;
   /** For extended acknowledgements: bit set = acknowledged ahead of `una`. Same layout as the receive ring's. */
   #ackedBits: Int32Array;
 
   #order = 0;
   #newestOrder = -1;
-  /** Bytes delivered when the application (or the peer's window) stopped limiting; 0 = it does not limit. */
-  #appLimitedUntil = 0;
+  /** What limits us, and the count of delivered bytes up to which what is in flight was limited by it. */
+  #limit: number = Limit.path;
+  #limitedUntil = 0;
+  /** When the window was last in the way. */
+  #windowFullMs = -Infinity;
   #deliveredAtUs = 0;
   #flightAtUs = 0;
 
@@ -71,7 +74,7 @@ export class Sender {
   #sampleDeliveredAtUs = 0;
   #sampleFlightAtUs = 0;
   #sampleSentAtUs = 0;
-  #sampleAppLimited = false;
+  #sampleLimit: number = Limit.path;
   #sampleRttUs = -1;
   readonly #sample: AckSample = {
     nowMs: 0,
@@ -82,7 +85,7 @@ export class Sender {
     rttMs: -1,
     smoothedRttMs: 0,
     rateBytesPerMs: 0,
-    appLimited: false,
+    limit: Limit.path,
     deliveredBytes: 0,
     priorDeliveredBytes: 0,
     inflightBytes: 0,
@@ -116,23 +119,28 @@ export class Sender {
       seed: settings.conv >>> 0,
     });
     this.#pacer = new Pacer(datagramBytes);
-    this.#thin = new ThinStream(settings.thinStreamDuplicates);
+    this.#copies = new SecondCopies(settings.secondCopies);
     this.#ackedBits = new Int32Array(settings.extended ? this.ring.maxSegments >>> 5 : 0);
   }
 
   get duplicated(): number {
-    return this.#thin.duplicated;
+    return this.#copies.sent;
   }
 
   /** Data datagrams sent, of every kind. */
   get datagrams(): number {
-    return this.sent + this.retransmitted + this.#thin.duplicated;
+    return this.sent + this.retransmitted + this.#copies.sent;
   }
 
   /** Something is unsent, and only the peer's window is in the way. */
   get blockedByPeer(): boolean {
     const { una, next, end } = this.ring;
     return next !== end && next === una && this.remoteWindow === 0;
+  }
+
+  /** Segments that may be sent and not acknowledged. */
+  get #window(): number {
+    return Math.min(this.#settings.sendWindow, this.remoteWindow);
   }
 
   // ── input ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +249,7 @@ export class Sender {
     this.#sampleFlightAtUs = cells[cell + Cell.flightAt]!;
     const sentAtUs = cells[cell + Cell.sentAt]!;
     this.#sampleSentAtUs = sentAtUs;
-    this.#sampleAppLimited = (flags & CellFlag.appLimited) !== 0;
+    this.#sampleLimit = flags & CellFlag.limit;
     this.#sampleRttUs = match === Match.exact ? (nowUs - sentAtUs) | 0 : -1;
   }
 
@@ -274,7 +282,7 @@ export class Sender {
     roundTrip.handleProgress();
     sample.rttMs = -1;
     sample.rateBytesPerMs = 0;
-    sample.appLimited = this.#sampleAppLimited;
+    sample.limit = this.#sampleLimit;
     if (this.#sampled) {
       if (this.#sampleRttUs >= 0) {
         sample.rttMs = this.#sampleRttUs / 1000;
@@ -284,7 +292,7 @@ export class Sender {
       // like a fast path (draft-cheng-iccrg-delivery-rate-estimation).
       const ackUs = (this.#deliveredAtUs - this.#sampleDeliveredAtUs) | 0;
       const sendUs = (this.#sampleSentAtUs - this.#sampleFlightAtUs) | 0;
-      const spanUs = ackUs > sendUs ? ackUs : sendUs;
+      const spanUs = Math.max(ackUs, sendUs);
       if (spanUs > 0 && spanUs >= roundTrip.minMs * 1000 * TOO_SOON) {
         sample.rateBytesPerMs = (((this.deliveredBytes | 0) - this.#sampleDelivered) | 0) / (spanUs / 1000);
       }
@@ -293,7 +301,7 @@ export class Sender {
         this.deliveredBytes - (((this.deliveredBytes | 0) - this.#sampleDelivered) | 0);
       this.#sampled = false;
     }
-    if (this.#appLimitedUntil !== 0 && this.deliveredBytes > this.#appLimitedUntil) this.#appLimitedUntil = 0;
+    if (this.deliveredBytes > this.#limitedUntil) this.#limit = Limit.path;
     if (this.#reorderUs !== 0 && nowMs - this.#reorderAtMs > REORDER_MEMORY_MS) {
       this.#reorderAtMs = nowMs;
       this.#reorderUs = this.#reorderUs > MIN_LOSS_DELAY_US ? this.#reorderUs / 2 : 0;
@@ -355,7 +363,7 @@ export class Sender {
     if (ring.flying.count === 0) return Infinity;
     const sentAtUs = ring.cells[((ring.flying.head & ring.mask) << CELL_SHIFT) + Cell.sentAt]!;
     const at = this.#nowMs + this.roundTrip.timeoutMs - ((this.#nowUs - sentAtUs) | 0) / 1000;
-    return at > this.#timeoutHeldMs ? at : this.#timeoutHeldMs;
+    return Math.max(at, this.#timeoutHeldMs);
   }
 
   /** The timeout strikes: only the oldest segments go again; their acknowledgement tells about all others. */
@@ -374,28 +382,31 @@ export class Sender {
   /** Sends what pacing and windows allow, after `settle`. False when the sink took no more. */
   poll(sink: DatagramSink, ts: number, una: number, wnd: number): boolean {
     const ring = this.ring;
-    const thin = this.#thin;
+    const copies = this.#copies;
     const nowMs = this.#nowMs;
     this.#ts = ts;
     this.#una = una;
     this.#command = commandWord(Command.push, 0, wnd);
 
-    while (thin.dueAtMs <= nowMs) {
-      const sn = thin.sn;
+    let used = 0;
+    while (copies.dueAtMs <= nowMs) {
+      const sn = copies.sn;
       const cell = (sn & ring.mask) << CELL_SHIFT;
-      const alive =
+      const wanted =
         ((sn - ring.una) | 0) >= 0 &&
         ring.cells[cell + Cell.state] === State.flying &&
-        ring.cells[cell + Cell.order] === thin.order;
-      if (alive && !this.#repeat(cell, sn, sink)) return false;
-      thin.next(alive);
+        ring.cells[cell + Cell.order] === copies.order;
+      if (wanted) {
+        if (!this.#repeat(cell, sn, sink)) return false;
+        used += ring.cells[cell + Cell.length]! + HEADER_BYTES;
+      }
+      copies.next(wanted, nowMs);
     }
 
     const maxPayload = this.#settings.maxPayload;
     const rate = this.controller.bytesPerMs;
     const congestionWindow = this.controller.windowBytes;
     const credit = this.#pacer.credit(nowMs, rate);
-    let used = 0;
     let hungry = false;
     let limited = false;
     let open = true;
@@ -419,7 +430,7 @@ export class Sender {
     }
 
     if (open && !hungry && !limited) {
-      const window = Math.min(this.#settings.sendWindow, this.remoteWindow);
+      const window = this.#window;
       while (ring.next !== ring.end && ((ring.next - ring.una) | 0) < window) {
         const sn = ring.next;
         const cell = (sn & ring.mask) << CELL_SHIFT;
@@ -443,7 +454,12 @@ export class Sender {
       }
     }
     if (used !== 0 || hungry) this.#pacer.handleSent(used, rate, hungry);
-    if (open && !hungry && !limited) this.#appLimitedUntil = this.deliveredBytes + this.inflightBytes || 1;
+    if (open && !hungry && !limited) {
+      const full = ((ring.end - ring.una) | 0) >= this.#window;
+      this.#limit = full ? Limit.window : Limit.data;
+      if (full) this.#windowFullMs = nowMs;
+      this.#limitedUntil = this.deliveredBytes + this.inflightBytes;
+    }
     return open;
   }
 
@@ -472,7 +488,9 @@ export class Sender {
       this.retransmitted++;
       cells[cell + Cell.earlierTs] = cells[cell + Cell.ts]!;
       cells[cell + Cell.earlierAt] = cells[cell + Cell.sentAt]!;
-      cells[cell + Cell.tries]!++;
+      const tries = cells[cell + Cell.tries]! + 1;
+      cells[cell + Cell.tries] = tries;
+      if (this.#holdsUp(sn, tries)) this.#copies.handleRepair(sn, this.#order, tries, this.#nowMs);
     } else {
       ring.next = (sn + 1) | 0;
       this.sent++;
@@ -491,14 +509,18 @@ export class Sender {
     cells[cell + Cell.delivered] = this.deliveredBytes | 0;
     cells[cell + Cell.deliveredAt] = this.#deliveredAtUs;
     cells[cell + Cell.flightAt] = this.#flightAtUs;
-    cells[cell + Cell.flags] =
-      (this.#appLimitedUntil !== 0 ? CellFlag.appLimited : 0) | (this.controller.quiet ? CellFlag.quiet : 0);
+    cells[cell + Cell.flags] = this.#limit | (this.controller.quiet ? CellFlag.quiet : 0);
     ring.flying.append(cells, ring.mask, sn);
     this.inflightBytes += size;
-    if (ring.flying.count + ((ring.end - ring.next) | 0) <= ThinStream.maxSegments) {
-      this.#thin.handleSent(sn, order, size, this.#nowMs);
-    }
+    const segments = ring.flying.count + ((ring.end - ring.next) | 0);
+    this.#copies.handleSent(sn, order, size, segments, this.#nowMs);
     return true;
+  }
+
+  /** The window is, or may soon be, full because of this hole. */
+  #holdsUp(sn: number, tries: number): boolean {
+    if (this.#nowMs - this.#windowFullMs < 2 * this.roundTrip.smoothedMs) return true;
+    return tries > 2 && ((this.ring.next - sn) | 0) > this.#window >>> 1;
   }
 
   /** Sends a flying segment once more as it is: same `ts`, so that its acknowledgement means the first transmission. */
@@ -525,7 +547,7 @@ export class Sender {
   /** When `settle` and `poll` have something to do, if nothing is put in before. */
   get nextTimeout(): number {
     if (this.#unsettled) return this.#nowMs;
-    return Math.min(this.#lossAtMs, this.#timeoutAt(), this.#thin.dueAtMs, this.#sendAt());
+    return Math.min(this.#lossAtMs, this.#timeoutAt(), this.#copies.dueAtMs, this.#sendAt());
   }
 
   /** When the next segment may leave; `Infinity` when only an acknowledgement can make room. */
@@ -535,7 +557,7 @@ export class Sender {
     const retransmit = ring.lost.count !== 0;
     if (retransmit && this.#probes > 0) return this.#nowMs;
     if (!retransmit) {
-      const window = Math.min(this.#settings.sendWindow, this.remoteWindow);
+      const window = this.#window;
       if (ring.next === ring.end || ((ring.next - ring.una) | 0) >= window) return Infinity;
     }
     const cell = ((retransmit ? ring.lost.head : ring.next) & ring.mask) << CELL_SHIFT;
@@ -565,6 +587,6 @@ export class Sender {
     this.inflightBytes = 0;
     this.#unsettled = false;
     this.#lossAtMs = Infinity;
-    this.#thin.clear();
+    this.#copies.clear();
   }
 }

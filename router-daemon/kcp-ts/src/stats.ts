@@ -6,7 +6,7 @@ export interface KcpStats {
   readonly minRttMs: number;
   readonly timeoutMs: number;
   readonly timeoutsInARow: number;
-  /** Sent for the first time; sent again because lost; of these, known to have been needless; second copies of thin streams. */
+  /** Sent for the first time; sent again because lost; of these, known to have been needless; second copies. */
   readonly sent: number;
   readonly retransmitted: number;
   readonly spurious: number;

@@ -58,7 +58,7 @@ export class World {
     while (this.now <= untilMs) {
       let next = this.#heap.length > 0 ? this.#heap[0]!.atMs : Infinity;
       for (const { end } of this.#ends) next = Math.min(next, end.nextTimeout);
-      if (this.tickMs > 0) next = Math.ceil(next / this.tickMs - 1e-9) * this.tickMs;
+      if (this.tickMs > 0) next = Math.ceil(next / this.tickMs) * this.tickMs;
       if (next > untilMs) {
         this.now = untilMs;
         return;
