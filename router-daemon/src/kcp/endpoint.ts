@@ -10,7 +10,7 @@
 import type { SlotPool } from "kcp-ts";
 import { ClosedMemory } from "./closed-memory.ts";
 import { type Capabilities, decodeSyn, NO_REASON, reasonCode } from "./conn-data.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { ConvTable } from "./conv-table.ts";
 import { DueHeap } from "./due-heap.ts";
 import {
@@ -30,6 +30,7 @@ import {
   readSourceId,
   STATE_FLAGS,
 } from "./packet.ts";
+import type { ConnectionHost } from "./phase.ts";
 import { StrayResets } from "./stray-resets.ts";
 import type {
   KcpConnection,
@@ -146,7 +147,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
 
   /** The peer left the network: its connections close, without a word to it. */
   forgetPeer(peerId: number, now: number): void {
-    for (const connection of this.#list) if (connection.peerId === peerId) connection.losePeer(now);
+    for (const connection of this.#list) if (connection.peerId === peerId) connection.close("peer_gone", now);
   }
 
   /** Gives everything back to the pool. The endpoint is not used afterwards. */

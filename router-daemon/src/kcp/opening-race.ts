@@ -27,7 +27,7 @@ export class OpeningRace {
   isDeciding = false;
   /** When the next SYNs go out. */
   repeatAt: number;
-  /** SYNs sent per conv are not counted, rounds are. */
+  /** Repetitions so far. */
   #rounds = 0;
   #intervalMs: number;
   #lastRoundAt: number;
@@ -40,11 +40,6 @@ export class OpeningRace {
         : Math.min(OPEN_REPEAT_MS, Math.max(OPEN_REPEAT_MIN_MS, 2 * rttMs + 30));
     this.#lastRoundAt = now;
     this.repeatAt = now + this.#intervalMs;
-  }
-
-  /** Milliseconds of the only SYN sent so far, or NaN: an answer measures the round trip only then. */
-  get onlySynAt(): number {
-    return this.#rounds === 0 ? this.#lastRoundAt : Number.NaN;
   }
 
   /** Starts the next round of SYNs; true = a new conv should join it. */
@@ -63,7 +58,6 @@ export class OpeningRace {
   /** The destination has accepted already, but its SYN+ACK is missing: true = ask again at once. */
   nudge(now: number): boolean {
     if (now - this.#lastRoundAt < NUDGE_MS) return false;
-    this.#rounds++;
     this.#lastRoundAt = now;
     return true;
   }
@@ -74,10 +68,9 @@ export class OpeningRace {
     this.repeatAt = now + DECIDING_REPEAT_MS;
   }
 
-  /** Takes a conv out of the race; true = none is left. */
-  drop(conv: number): boolean {
+  /** Takes a conv out of the race. */
+  drop(conv: number): void {
     const at = this.convs.indexOf(conv);
     if (at >= 0) this.convs.splice(at, 1);
-    return this.convs.length === 0;
   }
 }

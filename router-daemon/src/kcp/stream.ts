@@ -4,9 +4,11 @@ import type { KcpConnectionStats } from "./types.ts";
 
 export abstract class CarriedStream {
   /** Exists from the moment bytes may flow until `release`, or until the connection ends with nothing left to read. */
-  protected kcp: Kcp | undefined;
+  kcp: Kcp | undefined = undefined;
   /** Bytes may still be written. */
-  protected isWritable = false;
+  isWritable = false;
+  /** Round trip measured by keep-alives, 0 = none: shown while KCP has none of its own. */
+  pingRttMs = 0;
   #bytesSent = 0;
   #bytesReceived = 0;
   /** Bytes acknowledged when `noteAcknowledged` last looked. */
@@ -16,11 +18,9 @@ export abstract class CarriedStream {
   #lastRetransmittedShare = 0;
 
   /** Output may have become due: the endpoint should poll this connection. */
-  protected abstract requestPoll(): void;
+  abstract requestPoll(): void;
   /** A writer got less than it could use because the pool had no slots. */
   protected abstract noteStarved(): void;
-  /** Round trip measured by keep-alives, 0 = none: shown while KCP has none of its own. */
-  protected abstract get pingRttMs(): number;
 
   get bytesSent(): number {
     return this.#bytesSent;
@@ -117,12 +117,12 @@ export abstract class CarriedStream {
   // ── for the state machine ─────────────────────────────────────────────────────────────────────────────────────
 
   /** Bytes became readable. */
-  protected noteReceived(bytes: number): void {
+  noteReceived(bytes: number): void {
     this.#bytesReceived += bytes;
   }
 
   /** True when the peer has acknowledged bytes since the last call. */
-  protected noteAcknowledged(): boolean {
+  noteAcknowledged(): boolean {
     const delivered = this.#bytesSent - this.unacknowledgedBytes;
     if (delivered <= this.#bytesDelivered) return false;
     this.#bytesDelivered = delivered;
@@ -130,7 +130,7 @@ export abstract class CarriedStream {
   }
 
   /** Frees every slot; the figures stay. */
-  protected dispose(): void {
+  dispose(): void {
     if (this.kcp === undefined) return;
     this.#noteFigures();
     this.kcp.dispose();

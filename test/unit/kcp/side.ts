@@ -122,7 +122,8 @@ export class Talker {
     }
     const isDone = this.sent === total;
     if (connection.state === "open" && isDone && !connection.locallyFinished) {
-      if (plan.end === "after-sending" || (plan.end === "after-peer" && this.sawEnd)) connection.shutdown(now);
+      if (plan.end === "after-sending" || (plan.end === "after-peer" && this.sawEnd))
+        connection.shutdown(now);
     }
     if (this.mayRelease && connection.state === "closed" && connection.readableBytes === 0)
       connection.release(now);
