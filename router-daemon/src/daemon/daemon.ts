@@ -490,7 +490,7 @@ export class Daemon implements DaemonView {
   #random32(): number {
     const { memory } = this.#host;
     this.#host.random(this.#regions.random, 4);
-    return memory.words[this.#regions.random / 4]!;
+    return memory.words[this.#regions.random / 4]! >>> 0;
   }
 
   #fillRandom(bytes: Uint8Array): void {

@@ -12,7 +12,7 @@ export type FindPeer = (peerId: number) => PeerInfo | undefined;
 
 export function connectionRow(entry: Entry, now: number, find: FindPeer): ConnectionRow {
   const { key } = entry;
-  const carrier = entry.carrier ?? entry.lastCarrier;
+  const { stats } = entry;
   return {
     id: entry.id,
     role: key.role,
@@ -29,8 +29,8 @@ export function connectionRow(entry: Entry, now: number, find: FindPeer): Connec
     downBytes: entry.downBytes,
     upRate: Math.round(entry.upRate),
     downRate: Math.round(entry.downRate),
-    rttMs: carrier === undefined || carrier.srttMs === 0 ? null : carrier.srttMs,
-    retransmittedShare: carrier === undefined ? null : carrier.retransmittedShare,
+    rttMs: stats === undefined || stats.srttMs === 0 ? null : stats.srttMs,
+    retransmittedShare: stats === undefined ? null : stats.retransmittedShare,
     ageMs: Math.round((entry.endedAt ?? now) - entry.startedAt),
   };
 }

@@ -135,7 +135,7 @@ export class DestinationProxy {
       carried.writable = true;
       carried.readable = true;
       carried.entry.state = "Connected";
-      carried.entry.carrier = carried.conn.stats;
+      carried.entry.carrier = carried.conn;
       carried.conn.accept(now);
     }
     if ((events & SocketEvent.readable) !== 0) carried.readable = true;

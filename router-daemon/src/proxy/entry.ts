@@ -19,11 +19,16 @@ export const MAX_CLOSED_ENTRIES = 256;
 export const RATE_PERIOD_MS = 1000;
 
 /** Figures that only the carrying connection knows. */
-export interface Carrier {
+export interface CarrierStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
   /** Segments sent again ÷ segments sent. */
   readonly retransmittedShare: number;
+}
+
+/** The carrying connection, as far as its row is concerned. */
+export interface Carrier {
+  readonly stats: CarrierStats;
 }
 
 /** What is known of a TCP connection when it is first seen. Addresses are 32-bit numbers, most significant octet first. */
@@ -55,8 +60,8 @@ export class Entry {
   downRate = 0;
   /** Set while a carrier exists. */
   carrier: Carrier | undefined;
-  /** Last figures of the carrier, kept for closed entries. */
-  lastCarrier: Carrier | undefined;
+  /** The carrier's figures at its end. */
+  #lastStats: CarrierStats | undefined;
   endedAt: number | undefined;
   /** Ends the connection by request; set by whoever runs it. */
   close: ((now: number) => void) | undefined;
@@ -77,6 +82,18 @@ export class Entry {
     this.reason = reason;
     this.startedAt = now;
     this.startTime = unixTime;
+  }
+
+  /** The carrier's figures: now, or as they were at its end. Undefined while there never was one. */
+  get stats(): CarrierStats | undefined {
+    return this.carrier?.stats ?? this.#lastStats;
+  }
+
+  /** Keeps the carrier's figures and lets go of it. */
+  dropCarrier(): void {
+    const stats = this.stats;
+    this.#lastStats = stats && { srttMs: stats.srttMs, retransmittedShare: stats.retransmittedShare };
+    this.carrier = undefined;
   }
 
   /** Turns the bytes since the last call into rates. */
@@ -137,8 +154,7 @@ export class EntryTable {
     if (reason !== "finished") entry.reason = reason;
     entry.upRate = 0;
     entry.downRate = 0;
-    entry.lastCarrier = snapshot(entry.carrier) ?? entry.lastCarrier;
-    entry.carrier = undefined;
+    entry.dropCarrier();
     entry.close = undefined;
     if (!this.#live.delete(entry.id)) return;
     this.#closed.push(entry);
@@ -169,8 +185,4 @@ export class EntryTable {
     }
     return this.#ratedAt === undefined ? Number.NEGATIVE_INFINITY : this.#ratedAt + RATE_PERIOD_MS;
   }
-}
-
-function snapshot(carrier: Carrier | undefined): Carrier | undefined {
-  return carrier && { srttMs: carrier.srttMs, retransmittedShare: carrier.retransmittedShare };
 }

@@ -309,7 +309,7 @@ export class SourceProxy implements TcpEvents {
     }
     if ((ready & Ready.established) !== 0 && !carried.flowClosed) {
       carried.accepted = true;
-      carried.entry.carrier = conn.stats;
+      carried.entry.carrier = conn;
       this.#policy.noteSuccess(conn.peerId);
       this.#stack!.accept(carried.flow, carried, now);
     }

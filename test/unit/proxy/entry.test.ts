@@ -33,11 +33,11 @@ test("rates are bytes per second of the last period", (t) => {
 test("an ordinary end keeps the reason of the transport, any other replaces it; figures of the carrier are kept", (t) => {
   const table = new EntryTable(() => 1000);
   const first = table.open(KEY, "kcp", "kcp_allowed", 0);
-  const carrier = { srttMs: 12, retransmittedShare: 0.25 };
-  first.carrier = carrier;
+  const stats = { srttMs: 12, retransmittedShare: 0.25 };
+  first.carrier = { stats };
   table.end(first, "finished", 10);
-  carrier.srttMs = 99;
-  t.like(first, { reason: "kcp_allowed", state: "Closed", endedAt: 10, lastCarrier: { srttMs: 12 } });
+  stats.srttMs = 99;
+  t.like(first, { reason: "kcp_allowed", state: "Closed", endedAt: 10, stats: { srttMs: 12 } });
   const second = table.open(KEY, "kcp", "kcp_allowed", 0);
   table.end(second, "client_reset", 10);
   table.end(second, "peer_reset", 20);
