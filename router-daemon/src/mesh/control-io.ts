@@ -45,6 +45,7 @@ export class ControlIo {
   readonly #packetSlot: number;
   readonly #control: number;
   readonly #packet: number;
+  #scratchSet = false;
 
   /** `words` is the whole arena as 32-bit words. Throws when the pool has no two slots to give: it is far too small. */
   constructor(underlay: Underlay, pool: SlotPool, words: Int32Array) {
@@ -62,6 +63,7 @@ export class ControlIo {
   }
 
   dispose(): void {
+    if (this.#scratchSet) this.underlay.routeClear(SCRATCH_ROUTE);
     this.#pool.free(this.#controlSlot);
     this.#pool.free(this.#packetSlot);
   }
@@ -158,6 +160,7 @@ export class ControlIo {
     }
     const failed = this.setRoute(SCRATCH_ROUTE, link, from, to, packetType, PacketFlag.encrypted);
     if (failed < 0) return failed;
+    this.#scratchSet = true;
     const list = (this.#control + LIST_AT) >> 2;
     this.#words[list] = payload;
     this.#words[list + 1] = body.length;

@@ -22,6 +22,7 @@ import { ipListResponse, type LocalAddresses, NO_ADDRESSES } from "./ip-list.ts"
 import { MAX_LINKS } from "./limits.ts";
 import { LinkLayer } from "./link-layer.ts";
 import { LinkState } from "./link-table.ts";
+import { type DirectLatency, PeerCenter } from "./peer-center/peer-center.ts";
 import { RouteTable } from "./route-table.ts";
 import { RouteSync } from "./routes/route-sync.ts";
 import type { LocalInfo, PeerInfo, RoutedPrefix } from "./routes/types.ts";
@@ -70,6 +71,7 @@ export class MeshNode {
   readonly #links: LinkLayer;
   readonly #rpc: RpcEndpoint;
   readonly #routes: RouteSync;
+  readonly #center: PeerCenter;
   readonly #routeTable: RouteTable;
   #local: LocalInfo;
   #addresses: LocalAddresses = NO_ADDRESSES;
@@ -117,6 +119,7 @@ export class MeshNode {
       random,
       now,
     });
+    this.#center = new PeerCenter({ localPeerId: this.peerId, rpc: this.#rpc, routes: this.#routes, now });
     this.#routeTable = new RouteTable({
       linkTo: (peerId) => this.#linkTo(peerId),
       setRoute: (route, link, peerId, packetType) => {
@@ -278,6 +281,10 @@ export class MeshNode {
     this.#settle(now);
     if (now >= this.#rpc.nextTimeout) this.#rpc.handleTimeout(now);
     if (now >= this.#routes.nextTimeout) this.#routes.handleTimeout(now);
+    if (now >= this.#center.nextTimeout) {
+      this.#center.setDirectLatencies(this.#measuredLatencies());
+      this.#center.handleTimeout(now);
+    }
     this.#settle(now);
   }
 
@@ -377,6 +384,12 @@ export class MeshNode {
     return this.#routeTable.find(peerId, packetType);
   }
 
+  /** Round trip to a peer: measured on the link to a direct one, else the sum on the way as far as known. */
+  latencyMs(peerId: number): number | null {
+    const measured = this.#links.peers.find(peerId)?.best.pinger?.latencyMs;
+    return measured ?? this.#routes.peer(peerId)?.pathLatencyMs ?? null;
+  }
+
   get routeRevision(): number {
     return this.#routes.revision;
   }
@@ -445,6 +458,13 @@ export class MeshNode {
     const sent = this.#io.sendRpc(link, this.peerId, toPeerId, packetType, sealed, bytes);
     if (sent < 0) this.drops.rpc_send_failed++;
     else this.#links.table.countSent(link, 1, sent);
+  }
+
+  #measuredLatencies(): DirectLatency[] {
+    return [...this.#links.peers.values()].map(({ peerId, best }) => ({
+      peerId,
+      latencyMs: best.pinger?.latencyMs ?? undefined,
+    }));
   }
 
   /** Brings the parts into step after anything that may have changed links or routes. */

@@ -4,7 +4,15 @@ import { RouteSync } from "../../../router-daemon/src/mesh/routes/route-sync.ts"
 import type { Ipv4Prefix, LocalInfo } from "../../../router-daemon/src/mesh/routes/types.ts";
 import { NO_FEATURES, type RouteEvent } from "../../../router-daemon/src/mesh/routes/types.ts";
 import type { RpcEndpoint } from "../../../router-daemon/src/mesh/rpc/endpoint.ts";
+import { SYNC_ROUTE_INFO } from "../../../router-daemon/src/mesh/rpc/service.ts";
 import { parseIpv4 } from "../../../router-daemon/src/wire/messages/address.ts";
+import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
+import {
+  RpcPacket,
+  RpcRequest,
+  SyncRouteInfoRequest,
+} from "../../../router-daemon/src/wire/messages/gen/messages.ts";
+import type { Init } from "../../../router-daemon/src/wire/messages/schema.ts";
 import { RpcNetwork } from "./rpc-network.ts";
 
 export interface TestNode {
@@ -159,4 +167,18 @@ export class World {
 
 function linkKey(a: number, b: number): string {
   return `${Math.min(a, b)}-${Math.max(a, b)}`;
+}
+
+/** A packet with a sync request, as a peer would send it. */
+export function encodeSync(from: number, to: number, request: Init<SyncRouteInfoRequest>): Uint8Array {
+  const { service } = SYNC_ROUTE_INFO;
+  return encode(RpcPacket, {
+    fromPeer: from,
+    toPeer: to,
+    transactionId: 1n,
+    descriptor: { domainName: "testnet", protoName: service, serviceName: service, methodIndex: 1 },
+    body: encode(RpcRequest, { request: encode(SyncRouteInfoRequest, request), timeoutMs: 1000 }),
+    isRequest: true,
+    totalPieces: 1,
+  });
 }
