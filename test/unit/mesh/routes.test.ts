@@ -283,13 +283,19 @@ test("peers that do not know the list form get the matrix, all others the list",
   const old = encode(RoutePeerInfo, { peerId: 2, version: 5, featureFlag: {} });
   rpc.handlePacket(8, 2, syncPacket(2, 1, { items: [old], rows: [] }), world.network.now);
   routes.setDirectPeers([{ peerId: 2, shared: false }], world.network.now);
-  world.run(20_000);
-  const matrix = requests.find(({ connBitmap }) => connBitmap !== undefined)?.connBitmap;
+  world.run(1000);
+  world.nodes.get(1)!.routes.setLocalInfo({ hostname: "new" }, world.network.now);
+  routes.setDirectPeers(
+    [2, 4].map((peerId) => ({ peerId, shared: false })),
+    world.network.now,
+  );
+  world.run(1000);
+  const matrix = requests[requests.length - 1]!.connBitmap;
   t.truthy(matrix);
   t.true(matrix!.bitmap.length >= Math.ceil(matrix!.peerIds.length ** 2 / 8));
   t.deepEqual(
     matrix!.peerIds.map(({ peerId }) => peerId),
-    [1, 2],
+    [1, 2, 4],
   );
 });
 
@@ -360,9 +366,13 @@ test("DuplicatePeerId as an answer is reported, Stopped is tried again", (t) => 
 test("a row of ours that others hold with a higher version is overtaken", (t) => {
   const world = chain(18, 3);
   world.run(2000);
-  const { rpc } = world.nodes.get(2)!;
-  // Somebody told 2 a wrong row of 1, far ahead.
-  rpc.handlePacket(8, 3, syncPacket(3, 2, { items: [], rows: [[1, 1000, []]] }), world.network.now);
+  // Somebody told 2 a wrong row of 1, far ahead; the matrix form of stock nodes shows it to 1.
+  const wrong = syncPacket(3, 2, { items: [], rows: [[1, 1000, []]] });
+  world.nodes.get(2)!.rpc.handlePacket(8, 3, wrong, world.network.now);
+  world.run(1000);
+  t.deepEqual(world.nodes.get(3)!.routes.peer(1)?.directPeers, []);
+  const shown = syncPacket(2, 1, { items: [], rows: [[1, 1000, []]] });
+  world.nodes.get(1)!.rpc.handlePacket(8, 2, shown, world.network.now);
   world.run(10_000);
   t.deepEqual(world.disagreements(), []);
   t.deepEqual(world.nodes.get(3)!.routes.peer(1)?.directPeers, [2]);

@@ -21,7 +21,7 @@ export class PeerRecord {
   leastCost: Path = NO_PATH;
   /** Since when there is no path to it. */
   unreachableSince: number;
-  /** What others see; undefined = to be made again. */
+  /** Cache of `info`: set to undefined by whoever changes the record. */
   view: PeerInfo | undefined;
 
   constructor(peerId: number, now: number) {
@@ -32,6 +32,19 @@ export class PeerRecord {
 
   get isReachable(): boolean {
     return this.path.nextHop !== 0;
+  }
+
+  /** The node as others see it, or undefined while it has not announced itself. */
+  get info(): PeerInfo | undefined {
+    if (this.view !== undefined || this.announcement === undefined) return this.view;
+    this.view = Object.freeze({
+      ...this.announcement.announced,
+      ...this.path,
+      leastCost: this.leastCost,
+      updatedAtMs: this.updatedAt,
+      directPeers: Object.freeze(Array.from(this.row?.peers ?? [])),
+    });
+    return this.view;
   }
 
   /** 0 = none. */
@@ -47,12 +60,12 @@ export class PeerRecord {
 export class PeerTable {
   readonly #records = new Map<number, PeerRecord>();
   readonly #localPeerId: number;
-  readonly #removed: (peerId: number) => void;
+  readonly #removed: (record: PeerRecord) => void;
   #announcementBytes = 0;
   #rowEntries = 0;
 
   /** `removed` is told of every record that goes. The local node's record is made here and never goes. */
-  constructor(localPeerId: number, now: number, removed: (peerId: number) => void) {
+  constructor(localPeerId: number, now: number, removed: (record: PeerRecord) => void) {
     this.#localPeerId = localPeerId;
     this.#removed = removed;
     const local = new PeerRecord(localPeerId, now);
@@ -160,7 +173,7 @@ export class PeerTable {
     this.#records.delete(record.peerId);
     this.#announcementBytes -= record.announcement?.raw.length ?? 0;
     this.#rowEntries -= record.row?.peers.length ?? 0;
-    this.#removed(record.peerId);
+    this.#removed(record);
     return true;
   }
 }

@@ -19,20 +19,10 @@ import type { RpcResult } from "../rpc/failure.ts";
 import type { IncomingCall } from "../rpc/incoming-call.ts";
 import { callMethod, handler, SYNC_ROUTE_INFO } from "../rpc/service.ts";
 import type { DirectPeer, Random32 } from "../types.ts";
-import { type AddressClaim, AddressTable } from "./address-table.ts";
-import { readAnnouncement, writeAnnouncement } from "./announcement.ts";
+import { readAnnouncement } from "./announcement.ts";
 import { type ConnectionRow, readRows } from "./connection-rows.ts";
 import { type ForeignEntry, ForeignTable } from "./foreign-table.ts";
-import {
-  MAX_EXPORTS,
-  MAX_ROUTE_EVENTS,
-  RENEW_MS,
-  rebuildPauseMs,
-  SWEEP_MS,
-  SYNC_TIMEOUT_MS,
-  TARGET_REQUEST_BYTES,
-  UNKNOWN_LATENCY_MS,
-} from "./limits.ts";
+import { MAX_ROUTE_EVENTS, SWEEP_MS, SYNC_TIMEOUT_MS, TARGET_REQUEST_BYTES } from "./limits.ts";
 import {
   type Difference,
   mayTellForeign,
@@ -41,17 +31,12 @@ import {
   syncResponse,
   type ToldInfo,
 } from "./outgoing.ts";
-import { findPaths } from "./path-finder.ts";
-import { type PeerRecord, PeerTable } from "./peer-table.ts";
+import { OwnAnnouncement } from "./own-announcement.ts";
+import { PeerTable } from "./peer-table.ts";
+import { type LatencyLookup, RouteTables } from "./route-tables.ts";
 import { Session } from "./session.ts";
-import {
-  type LocalInfo,
-  NO_PATH,
-  type Path,
-  type PeerInfo,
-  type RoutedPrefix,
-  type RouteEvent,
-} from "./types.ts";
+import { random64, sessionId } from "./session-id.ts";
+import type { LocalInfo, PeerInfo, RoutedPrefix, RouteEvent } from "./types.ts";
 
 export interface RouteSyncOptions {
   readonly localPeerId: number;
@@ -62,9 +47,6 @@ export interface RouteSyncOptions {
   readonly now?: number;
 }
 
-/** Latency of the link from one node to another in milliseconds, or undefined when nobody has measured it. */
-export type LatencyLookup = (fromPeerId: number, toPeerId: number) => number | undefined;
-
 export interface RouteCounters {
   /** Sync requests answered and made. */
   requestsServed: number;
@@ -74,7 +56,6 @@ export interface RouteCounters {
   infosRefused: number;
   rowsRefused: number;
   foreignRefused: number;
-  rebuilds: number;
   eventsDropped: number;
 }
 
@@ -91,46 +72,39 @@ export class RouteSync {
     infosRefused: 0,
     rowsRefused: 0,
     foreignRefused: 0,
-    rebuilds: 0,
     eventsDropped: 0,
   };
   readonly #localPeerId: number;
   readonly #rpc: RpcEndpoint;
-  readonly #routeId: bigint;
   readonly #sessionSeed: bigint;
+  readonly #own: OwnAnnouncement;
   readonly #peers: PeerTable;
+  readonly #tables: RouteTables;
   readonly #foreign = new ForeignTable();
-  readonly #addresses = new AddressTable();
   readonly #sessions = new Map<number, Session>();
   readonly #events: RouteEvent[] = [];
-  #local: LocalInfo;
-  #announcedAt = Number.NEGATIVE_INFINITY;
-  /** Our announcement without version and time, to tell whether it changed. */
-  #announcedContent = "";
-  /** Unix time at `now` = 0, in milliseconds; undefined while unknown. */
-  #clockOffsetMs: number | undefined;
-  #latency: LatencyLookup = () => undefined;
-  #revision = 0;
-  #isStale = false;
-  #rebuiltAt = Number.NEGATIVE_INFINITY;
-  #links = 0;
+  #isDuplicate = false;
   #sweepAt: number;
-  #nextTimeout = Number.POSITIVE_INFINITY;
+  #nextTimeout = 0;
 
   constructor({ localPeerId, localInfo, rpc, random, now = 0 }: RouteSyncOptions) {
     this.#localPeerId = localPeerId;
     this.#rpc = rpc;
-    this.#routeId = random64(random);
     this.#sessionSeed = random64(random);
-    this.#local = localInfo;
-    this.#peers = new PeerTable(localPeerId, now, (peerId) => this.#forgetSaved(peerId));
+    this.#own = new OwnAnnouncement(localPeerId, localInfo, random);
+    this.#peers = new PeerTable(localPeerId, now, ({ peerId, isReachable }) => {
+      this.#forgetSaved(peerId);
+      if (isReachable) this.#emit({ type: "peer_left", peerId });
+    });
+    this.#tables = new RouteTables(this.#peers);
     this.#sweepAt = now + SWEEP_MS;
     rpc.register(SYNC_ROUTE_INFO.service, [
       handler(SYNC_ROUTE_INFO, (request, call, at) => this.#handleRequest(request, call, at)),
     ]);
     this.#announce(now);
-    this.#peers.setRow({ peerId: localPeerId, version: 1, peers: new Uint32Array(0) }, now);
+    this.#setOwnRow(new Uint32Array(0), 1, now);
     this.#changed(now);
+    this.#reschedule();
   }
 
   // ── getters ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,11 +115,11 @@ export class RouteSync {
 
   /** Goes up whenever something that the look-ups below tell may have changed. */
   get revision(): number {
-    return this.#revision;
+    return this.#tables.revision;
   }
 
   get localInfo(): LocalInfo {
-    return this.#local;
+    return this.#own.info;
   }
 
   /** The direct peer to hand a packet for `peerId` to; 0 = unreachable (routes-rpc.md 5.4). */
@@ -156,35 +130,34 @@ export class RouteSync {
 
   /** The node that a unicast IPv4 address belongs to, perhaps ourselves; 0 = nobody (routes-rpc.md 5.2). */
   ownerOf(ipv4: number): number {
-    return this.#addresses.ownerOf(ipv4);
+    return this.#tables.addresses.ownerOf(ipv4);
   }
 
   /** True for addresses whose packets go to all of `broadcastPeers`. */
   isBroadcast(ipv4: number): boolean {
-    return this.#addresses.isBroadcast(ipv4);
+    return this.#tables.addresses.isBroadcast(ipv4);
   }
 
   get broadcastPeers(): readonly number[] {
-    return this.#addresses.broadcastPeers;
+    return this.#tables.addresses.broadcastPeers;
   }
 
   /** Exported subnets of other nodes that are in use: the kernel's routes into the network. */
   get routedPrefixes(): readonly RoutedPrefix[] {
-    return this.#addresses.routedPrefixes;
+    return this.#tables.addresses.routedPrefixes;
   }
 
   /** A node that has announced itself (ourselves included), reachable or not. */
   peer(peerId: number): PeerInfo | undefined {
-    const record = this.#peers.get(peerId);
-    return record === undefined ? undefined : viewOf(record);
+    return this.#peers.get(peerId)?.info;
   }
 
   /** All other nodes that have announced themselves. */
   peers(): PeerInfo[] {
     const views: PeerInfo[] = [];
     for (const record of this.#peers.values()) {
-      const view = record.peerId === this.#localPeerId ? undefined : viewOf(record);
-      if (view !== undefined) views.push(view);
+      const { info } = record;
+      if (info !== undefined && record.peerId !== this.#localPeerId) views.push(info);
     }
     return views;
   }
@@ -207,8 +180,9 @@ export class RouteSync {
       peers.map(({ peerId }) => peerId).filter((id) => id !== 0 && id !== this.#localPeerId),
     );
     for (const peerId of [...this.#sessions.keys()]) if (!ids.has(peerId)) this.#sessions.delete(peerId);
-    for (const peerId of ids)
+    for (const peerId of ids) {
       if (!this.#sessions.has(peerId)) this.#sessions.set(peerId, new Session(peerId, now));
+    }
     const row = this.#peers.local.row!;
     if (row.peers.length !== ids.size || row.peers.some((peerId) => !ids.has(peerId))) {
       this.#setOwnRow(Uint32Array.from(ids).sort(), row.version + 1, now);
@@ -219,56 +193,32 @@ export class RouteSync {
 
   /** Changes what we announce; what is left out stays. */
   setLocalInfo(change: Partial<LocalInfo>, now: number): void {
-    this.#local = { ...this.#local, ...change };
+    this.#own.change(change);
     if (this.#announce(now)) this.#changed(now);
     this.#reschedule();
   }
 
   /** Tells the wall clock, for the time stamps others see. May be told again when it was wrong. */
   setClock(unixMs: number, now: number): void {
-    this.#clockOffsetMs = unixMs - now;
+    this.#own.setClock(unixMs, now);
   }
 
   /** Latencies of links that others measured: they decide between paths of the same length. */
   setLatencies(latency: LatencyLookup, now: number): void {
-    this.#latency = latency;
-    this.#isStale = true;
+    this.#tables.setLatencies(latency);
     this.#rebuildIfDue(now);
     this.#reschedule();
   }
 
   handleTimeout(now: number): void {
     if (now < this.#nextTimeout) return;
-    if (now >= this.#announcedAt + RENEW_MS) {
-      this.#announce(now, true);
-      this.#changed(now);
-    }
+    if (this.#announce(now)) this.#changed(now);
     if (now >= this.#sweepAt) this.#sweep(now);
     this.#rebuildIfDue(now);
-    for (const session of [...this.#sessions.values()])
+    for (const session of [...this.#sessions.values()]) {
       if (now >= session.nextTimeout) this.#callIfNeeded(session, now);
+    }
     this.#reschedule();
-  }
-
-  // ── our own announcement ──────────────────────────────────────────────────────────────────────────────────────
-
-  /** Raises our version when anything but version and time differs from what is announced, or when told to. */
-  #announce(now: number, renew = false): boolean {
-    const held = this.#peers.local.announcement;
-    const version = held?.announced.infoVersion ?? 0;
-    const identity = { peerId: this.#localPeerId, routeId: this.#routeId };
-    const content = writeAnnouncement(this.#local, { ...identity, version: 0 }, undefined).join();
-    if (!renew && content === this.#announcedContent) return false;
-    this.#announcedContent = content;
-    const unixMs = this.#clockOffsetMs === undefined ? undefined : this.#clockOffsetMs + now;
-    const raw = writeAnnouncement(this.#local, { ...identity, version: version + 1 }, unixMs);
-    this.#peers.setAnnouncement(readAnnouncement(raw)!, now);
-    this.#announcedAt = now;
-    return true;
-  }
-
-  #setOwnRow(peers: Uint32Array, version: number, now: number): void {
-    this.#peers.setRow({ peerId: this.#localPeerId, version, peers }, now);
   }
 
   // ── requests of others ────────────────────────────────────────────────────────────────────────────────────────
@@ -299,7 +249,7 @@ export class RouteSync {
     if (isNews) this.#changed(now);
     if (isForeignNews) this.#syncNow();
     this.#reschedule();
-    return syncResponse(session !== undefined, this.#sessionId(request.myPeerId));
+    return syncResponse(session !== undefined, sessionId(this.#sessionSeed, request.myPeerId));
   }
 
   #applyInfo(raw: Uint8Array, session: Session | undefined, now: number): boolean {
@@ -310,8 +260,7 @@ export class RouteSync {
     }
     const { peerId, infoVersion, routeId } = announcement.announced;
     if (peerId === this.#localPeerId) {
-      const own = this.#peers.local.infoVersion;
-      if (routeId !== this.#routeId && infoVersion > own) this.#emit({ type: "duplicate_peer_id" });
+      if (routeId !== this.#own.routeId && infoVersion > this.#own.version) this.#reportDuplicate();
       return false;
     }
     const isNewer = infoVersion > (this.#peers.get(peerId)?.infoVersion ?? 0);
@@ -349,16 +298,17 @@ export class RouteSync {
   }
 
   #callIfNeeded(session: Session, now: number): void {
-    const form = this.#peers.get(session.peerId)?.announcement?.announced.featureFlags.supportConnListSync;
     // Who has not said anything yet most likely understands the list.
-    const news = this.#collect(session, form === false ? "bitmap" : "list");
+    const knowsList = this.peer(session.peerId)?.featureFlags.supportConnListSync ?? true;
+    const form = knowsList ? "list" : "bitmap";
+    const news = this.#collect(session, form);
     session.mayHaveNews = false;
     const isNews = news.infos.length + news.rows.length + news.foreign.length !== 0;
     if (!isNews && !session.needsCall && !session.isKeepAliveDue(now)) return;
     session.handleCall(now);
     this.counters.requestsMade++;
-    const from = { peerId: this.#localPeerId, sessionId: this.#sessionId(session.peerId) };
-    const request = syncRequest(from, session.peerId, news, form === false ? "bitmap" : "list");
+    const from = { peerId: this.#localPeerId, sessionId: sessionId(this.#sessionSeed, session.peerId) };
+    const request = syncRequest(from, session.peerId, news, form);
     callMethod(this.#rpc, session.peerId, SYNC_ROUTE_INFO, request, SYNC_TIMEOUT_MS, now, (result, at) =>
       this.#handleAnswer(session, news, result, at),
     );
@@ -374,19 +324,16 @@ export class RouteSync {
     const succeeded = result.ok && result.response.error === undefined;
     session.handleAnswer(succeeded, news.more, now);
     if (!succeeded) this.counters.requestsFailed++;
-    if (result.ok && result.response.error === SyncRouteInfoError.duplicatePeerId) {
-      this.#emit({ type: "duplicate_peer_id" });
-    }
+    if (result.ok && result.response.error === SyncRouteInfoError.duplicatePeerId) this.#reportDuplicate();
     if (result.ok && succeeded) {
       session.handleSessionId(result.response.sessionId);
-      // What was forgotten meanwhile is not marked: it would have to be told again.
+      // Who has become unreachable meanwhile is not marked: it will be told again when it is back.
+      const isThere = (peerId: number): boolean => this.#peers.get(peerId)?.isReachable === true;
       for (const { peerId, announcement } of news.infos) {
-        if (this.#peers.get(peerId) !== undefined)
-          session.savedInfos.set(peerId, announcement!.announced.infoVersion);
+        if (isThere(peerId)) session.savedInfos.set(peerId, announcement!.announced.infoVersion);
       }
-      for (const { peerId, version } of news.rows) {
-        if (this.#peers.get(peerId) !== undefined) session.savedRows.set(peerId, version);
-      }
+      for (const { peerId, version } of news.rows)
+        if (isThere(peerId)) session.savedRows.set(peerId, version);
       for (const { id, value } of news.foreign) session.savedForeign.set(id, value.version);
     }
     this.#reschedule();
@@ -425,102 +372,49 @@ export class RouteSync {
 
   #reachableRows(): ConnectionRow[] {
     const rows: ConnectionRow[] = [];
-    for (const { isReachable, row } of this.#peers.values())
+    for (const { isReachable, row } of this.#peers.values()) {
       if (isReachable && row !== undefined) rows.push(row);
+    }
     return rows;
-  }
-
-  /**
-   * Our number for the session with a peer: the same for the life of the process, also across reconnects (a new one may be
-   * refused for 45 s, routes-rpc.md 13). Derived instead of stored: splitmix64 of the peer id and a random seed.
-   */
-  #sessionId(peerId: number): bigint {
-    const mask = 0xffffffffffffffffn;
-    let mixed = (this.#sessionSeed + BigInt(peerId) * 0x9e3779b97f4a7c15n) & mask;
-    mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
-    mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & mask;
-    return mixed ^ (mixed >> 31n);
   }
 
   // ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** An announcement or a row has changed, ours or another's. */
   #changed(now: number): void {
-    this.#isStale = true;
+    this.#tables.markStale();
     this.#rebuildIfDue(now);
     this.#syncNow();
   }
 
+  #announce(now: number): boolean {
+    const announcement = this.#own.next(now);
+    return announcement !== undefined && this.#peers.setAnnouncement(announcement, now);
+  }
+
+  #setOwnRow(peers: Uint32Array, version: number, now: number): void {
+    this.#peers.setRow({ peerId: this.#localPeerId, version, peers }, now);
+  }
+
   #rebuildIfDue(now: number): void {
-    if (this.#isStale && now >= this.#rebuiltAt + rebuildPauseMs(this.#links)) this.#rebuild(now);
-  }
-
-  #rebuild(now: number): void {
-    this.#isStale = false;
-    this.#rebuiltAt = now;
-    this.#revision++;
-    this.counters.rebuilds++;
-    const nodes = [...this.#peers.values()].filter(({ announcement }) => announcement !== undefined);
-    nodes.sort((a, b) => a.peerId - b.peerId);
-    const index = new Map(nodes.map(({ peerId }, at) => [peerId, at]));
-    const links = nodes.map(({ row }) => {
-      const known: number[] = [];
-      for (const peerId of row?.peers ?? []) {
-        const at = index.get(peerId);
-        if (at !== undefined) known.push(at);
-      }
-      return known;
-    });
-    this.#links = links.reduce((sum, row) => sum + row.length, 0);
-    const id = (at: number): number => nodes[at]!.peerId;
-    const tables = findPaths(
-      {
-        links,
-        latencyMs: (u, v) => this.#latency(id(u), id(v)) ?? this.#latency(id(v), id(u)) ?? UNKNOWN_LATENCY_MS,
-        avoidsRelay: nodes.map(({ announcement }) => announcement!.announced.featureFlags.avoidRelayData),
-      },
-      index.get(this.#localPeerId)!,
-    );
-    const named = (path: Path): Path =>
-      path.nextHop === 0 ? NO_PATH : { ...path, nextHop: id(path.nextHop - 1) };
-    for (const [at, record] of nodes.entries()) {
-      this.#setPaths(record, named(tables.leastHop[at]!), named(tables.leastCost[at]!), now);
-    }
-    this.#rebuildAddresses(nodes);
-    this.#syncNow();
-  }
-
-  #setPaths(record: PeerRecord, path: Path, leastCost: Path, now: number): void {
-    if (record.peerId === this.#localPeerId) return;
-    const wasReachable = record.isReachable;
-    if (samePath(record.path, path) && samePath(record.leastCost, leastCost)) return;
-    record.path = path;
-    record.leastCost = leastCost;
-    record.view = undefined;
-    if (record.isReachable && !wasReachable) this.#emit({ type: "peer_joined", peerId: record.peerId });
-    if (!record.isReachable && wasReachable) {
-      record.unreachableSince = now;
+    if (now < this.#tables.nextTimeout) return;
+    const { joined, left } = this.#tables.rebuild(this.#own.info, now);
+    for (const peerId of joined) this.#emit({ type: "peer_joined", peerId });
+    for (const peerId of left) {
       // Others may forget it while it is away: it is told again when it is back.
-      this.#forgetSaved(record.peerId);
-      this.#emit({ type: "peer_left", peerId: record.peerId });
+      this.#forgetSaved(peerId);
+      this.#emit({ type: "peer_left", peerId });
     }
-  }
-
-  #rebuildAddresses(nodes: readonly PeerRecord[]): void {
-    const claims: AddressClaim[] = [];
-    let exportsLeft = MAX_EXPORTS;
-    for (const { peerId, isReachable, announcement, path } of nodes) {
-      if (!isReachable || peerId === this.#localPeerId) continue;
-      const { ipv4, exports } = announcement!.announced;
-      claims.push({ peerId, pathLength: path.pathLength, ipv4, exports: exports.slice(0, exportsLeft) });
-      exportsLeft = Math.max(0, exportsLeft - exports.length);
-    }
-    const { ipv4, networkLength, exports } = this.#local;
-    this.#addresses.rebuild({ peerId: this.#localPeerId, ipv4, networkLength, exports }, claims);
+    this.#syncNow();
   }
 
   #sweep(now: number): void {
     this.#sweepAt = now + SWEEP_MS;
     if (this.#peers.sweep(now)) this.#changed(now);
+    // What a peer has told us of an unreachable node it may have forgotten itself by the time the node is back.
+    for (const { peerId, isReachable, unreachableSince } of this.#peers.values()) {
+      if (!isReachable && now - unreachableSince > SWEEP_MS) this.#forgetSaved(peerId);
+    }
     for (const id of this.#foreign.sweep(now, (peerId) => this.#peers.get(peerId) !== undefined)) {
       for (const { savedForeign } of this.#sessions.values()) savedForeign.delete(id);
     }
@@ -528,6 +422,12 @@ export class RouteSync {
 
   #forgetSaved(peerId: number): void {
     for (const session of this.#sessions.values()) session.forgetPeer(peerId);
+  }
+
+  /** Once: the node starts over with another id, and with another RouteSync. */
+  #reportDuplicate(): void {
+    if (!this.#isDuplicate) this.#emit({ type: "duplicate_peer_id" });
+    this.#isDuplicate = true;
   }
 
   #emit(event: RouteEvent): void {
@@ -539,30 +439,8 @@ export class RouteSync {
   }
 
   #reschedule(): void {
-    let next = Math.min(this.#sweepAt, this.#announcedAt + RENEW_MS);
-    if (this.#isStale) next = Math.min(next, this.#rebuiltAt + rebuildPauseMs(this.#links));
+    let next = Math.min(this.#sweepAt, this.#own.renewAt, this.#tables.nextTimeout);
     for (const session of this.#sessions.values()) next = Math.min(next, session.nextTimeout);
     this.#nextTimeout = next;
   }
-}
-
-function viewOf(record: PeerRecord): PeerInfo | undefined {
-  const { announcement, path, leastCost, row, updatedAt } = record;
-  if (announcement === undefined) return undefined;
-  record.view ??= Object.freeze({
-    ...announcement.announced,
-    ...path,
-    leastCost,
-    updatedAtMs: updatedAt,
-    directPeers: Object.freeze(Array.from(row?.peers ?? [])),
-  });
-  return record.view;
-}
-
-function samePath(a: Path, b: Path): boolean {
-  return a.nextHop === b.nextHop && a.pathLength === b.pathLength && a.pathLatencyMs === b.pathLatencyMs;
-}
-
-function random64(random: Random32): bigint {
-  return (BigInt(random()) << 32n) | BigInt(random());
 }
