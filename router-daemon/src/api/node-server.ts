@@ -1,4 +1,4 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -77,7 +77,9 @@ async function clearPath(path: string): Promise<string | undefined> {
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
-    return code === "ENOENT" ? undefined : listenSentence(path, code);
+    if (code !== "ENOENT") return listenSentence(path, code);
+    // Binding in a missing directory is told as "permission denied" by libuv; said here it is the truth.
+    return existsSync(dirname(path)) ? undefined : listenSentence(path, "ENOENT");
   }
   if (await isServed(path)) {
     return `${path} is in use: a kcp-router is running already. Stop it first, or choose another rpc_socket.`;

@@ -92,9 +92,16 @@ export function tunMtu(config: Pick<Config, "mtu" | "enable_encryption">): numbe
   return config.enable_encryption ? config.mtu - ENCRYPTION_RESERVE_BYTES : config.mtu;
 }
 
-/** The user-space stack is forced on while a proxy is on: without it the LAN's connections could not be proxied. */
-export function effectiveSmoltcp(config: Pick<Config, "use_smoltcp" | "enable_kcp_proxy">): boolean {
-  return config.use_smoltcp || config.enable_kcp_proxy;
+/** True when some connection may ride KCP: the proxy is on, or a rule forces it. */
+export function mayUseKcp(config: Pick<Config, "enable_kcp_proxy" | "rules">): boolean {
+  return config.enable_kcp_proxy || config.rules.some((rule) => rule.action === "force");
+}
+
+/** The user-space stack is forced on while KCP may be used: without it the LAN's connections could not be carried. */
+export function effectiveSmoltcp(
+  config: Pick<Config, "use_smoltcp" | "enable_kcp_proxy" | "rules">,
+): boolean {
+  return config.use_smoltcp || mayUseKcp(config);
 }
 
 /** A switch as configured and as it is in force; the status of the daemon shows these. */
@@ -124,7 +131,7 @@ export function flagStates(config: Config): readonly FlagState[] {
       note:
         smoltcp === config.use_smoltcp
           ? ""
-          : "use_smoltcp is forced on because enable_kcp_proxy is on: only the user-space stack can carry the LAN's connections.",
+          : "use_smoltcp is forced on while enable_kcp_proxy is on or a rule forces KCP: only the user-space stack can carry the LAN's connections.",
     },
     plain("latency_first"),
     plain("enable_encryption"),

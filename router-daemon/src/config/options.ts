@@ -152,7 +152,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     flag: "--use-smoltcp",
     kind: switchKind,
     live: true,
-    help: "End the clients' TCP in the user-space stack. Forced on while enable_kcp_proxy is on.",
+    help: "End the clients' TCP in the user-space stack. Forced on while enable_kcp_proxy is on or a rule forces KCP.",
   },
   latency_first: {
     toml: { section: FLAGS, key: "latency_first" },

@@ -1,4 +1,4 @@
-import { type Config, DEFAULTS, type OptionKey } from "./config.ts";
+import { type Config, DEFAULTS, effectiveSmoltcp, type OptionKey } from "./config.ts";
 import { formatInterfaceAddress, formatPrefix, networkOf, prefixContains } from "./ipv4.ts";
 import { isList, type ListOption, OPTION_LIST, type ScalarOption } from "./options.ts";
 import { hasErrors, type Origin, type Problem, type ProblemList } from "./problem.ts";
@@ -112,9 +112,9 @@ function checkTogether(config: Config, raw: RawConfig, problems: ProblemList): v
       "Encryption is off: the provider can read what crosses the network. Remove it unless all nodes agree on that.";
     problems.warning(at("enable_encryption"), "enable_encryption", text);
   }
-  if (raw.has("use_smoltcp") && !config.use_smoltcp && config.enable_kcp_proxy) {
+  if (raw.has("use_smoltcp") && !config.use_smoltcp && effectiveSmoltcp(config)) {
     const text =
-      "use_smoltcp = false has no effect while enable_kcp_proxy is on: the user-space stack is forced on. Remove it.";
+      "use_smoltcp = false has no effect while enable_kcp_proxy is on or a rule forces KCP: the user-space stack is forced on. Remove it.";
     problems.warning(at("use_smoltcp"), "use_smoltcp", text);
   }
 }

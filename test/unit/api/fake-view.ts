@@ -1,4 +1,3 @@
-import type { Config } from "../../../router-daemon/src/config/config.ts";
 import type {
   ConnectionRow,
   DaemonView,
@@ -8,6 +7,7 @@ import type {
   RouteRow,
   StatusInfo,
 } from "../../../router-daemon/src/api/view.ts";
+import type { Config } from "../../../router-daemon/src/config/config.ts";
 
 export type { Config };
 
