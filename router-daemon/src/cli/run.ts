@@ -28,7 +28,7 @@ export type RunOutcome =
   /** It could not start, or could not go on: full sentences with the remedy. */
   | { readonly ok: false; readonly message: string };
 
-/** `daemon.ts`: runs a node until it is stopped. It reports failures as outcomes; it throws only for its own bugs. */
+/** `daemon/node-run.ts`: runs a node until it is stopped. It reports failures as outcomes; it throws only for its own bugs. */
 export type RunDaemon = (config: Config, io: DaemonIo) => Promise<RunOutcome>;
 
 /** `kcp-router run`. */
