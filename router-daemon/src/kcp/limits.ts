@@ -58,7 +58,7 @@ export const DRAIN_SETTLE_MS = 200;
 /** A slow reader gets the time that so many bytes take at the rate just seen … */
 export const DRAIN_SETTLE_BYTES = 160_000;
 /** … but not more than this. */
-export const DRAIN_SETTLE_MAX_MS = 10_000;
+export const DRAIN_SETTLE_MAX_MS = 60_000;
 /** An RST is repeated after these times, unless the peer answered. */
 export const RESET_REPEATS_MS: readonly number[] = [200, 600];
 /** A closed connection's key stays taken this long, to absorb what is still under way. */

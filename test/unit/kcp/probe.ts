@@ -46,7 +46,13 @@ export class Probe {
   readonly role: KcpRole;
   now = 0;
 
-  constructor(role: KcpRole, limits: Partial<KcpLimits> = {}, localId = 71, peerId = 72) {
+  constructor(
+    role: KcpRole,
+    limits: Partial<KcpLimits> = {},
+    localId = 71,
+    peerId = 72,
+    random: (bytes: Uint8Array) => void = () => {},
+  ) {
     this.pool = new FixedSlotPool(2048);
     this.role = role;
     this.localId = localId;
@@ -55,7 +61,7 @@ export class Probe {
       role,
       localPeerId: localId,
       pool: this.pool,
-      random: () => {},
+      random,
       limits,
     });
   }
