@@ -13,8 +13,8 @@ const BURST_DATAGRAMS = 10;
 export class Pacer {
   #creditBytes: number;
   #atMs = 0;
-  /** Resting until credit has reached this; 0 = not resting. */
-  #neededBytes = 0;
+  /** Used up: nothing leaves until a quantum has grown, at the rate there is by then (it may have fallen meanwhile). */
+  #resting = false;
   readonly #burstBytes: number;
 
   constructor(datagramBytes: number) {
@@ -25,18 +25,17 @@ export class Pacer {
   /** Bytes that may leave now: a datagram may while it is above 0. */
   credit(nowMs: number, bytesPerMs: number): number {
     if (bytesPerMs === Infinity) {
-      this.#neededBytes = 0;
+      this.#resting = false;
       this.#atMs = nowMs;
       return Infinity;
     }
-    const resting = this.#neededBytes !== 0;
-    const limit = Math.max(this.#burstBytes, bytesPerMs * (resting ? MAX_LATENESS_MS : QUANTUM_MS));
+    const limit = Math.max(this.#burstBytes, bytesPerMs * (this.#resting ? MAX_LATENESS_MS : QUANTUM_MS));
     this.#creditBytes = Math.min(limit, this.#creditBytes + (nowMs - this.#atMs) * bytesPerMs);
     this.#atMs = nowMs;
-    if (!resting) return this.#creditBytes;
+    if (!this.#resting) return this.#creditBytes;
     // One byte of tolerance: rounding must not make us wait for a moment that has come.
-    if (this.#creditBytes + 1 < this.#neededBytes) return 0;
-    this.#neededBytes = 0;
+    if (this.#creditBytes + 1 < bytesPerMs * QUANTUM_MS) return 0;
+    this.#resting = false;
     return Math.max(this.#creditBytes, 1);
   }
 
@@ -44,14 +43,13 @@ export class Pacer {
   handleSent(bytes: number, bytesPerMs: number, hungry: boolean): void {
     if (bytesPerMs === Infinity) return;
     this.#creditBytes -= bytes;
-    if (hungry && this.#neededBytes === 0 && this.#creditBytes <= 0)
-      this.#neededBytes = bytesPerMs * QUANTUM_MS;
+    if (hungry && this.#creditBytes <= 0) this.#resting = true;
   }
 
   /** When `credit` will be positive again. */
   readyAt(bytesPerMs: number): number {
     if (bytesPerMs === Infinity) return this.#atMs;
-    const missing = this.#neededBytes - this.#creditBytes;
+    const missing = (this.#resting ? bytesPerMs * QUANTUM_MS : 0) - this.#creditBytes;
     return missing <= 0 ? this.#atMs : this.#atMs + missing / bytesPerMs;
   }
 }
