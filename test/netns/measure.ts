@@ -22,6 +22,8 @@ export interface ThroughputOptions extends Endpoints {
   readonly warmupSeconds?: number;
   /** Of both end hosts' sockets; default: what the topology says. */
   readonly congestion?: "cubic" | "bbr" | "reno";
+  /** The sender offers no more than this. */
+  readonly maxMbps?: number;
   /** Processes whose cost is of interest; a role may consist of several. */
   readonly watch?: Readonly<Record<string, readonly number[]>>;
 }
@@ -70,7 +72,7 @@ export async function throughput(lab: Lab, options: ThroughputOptions): Promise<
   const times = [warmupSeconds, seconds].map((value) => String(Math.round(value * 1000)));
   const argv = [toolPath("bulk"), "client", address, String(port), direction, ...times];
   const limitMs = (warmupSeconds + seconds + 25) * 1000;
-  const connecting = lab.spawn(client, congestion ? [...argv, congestion] : argv);
+  const connecting = lab.spawn(client, [...argv, congestion ?? "-", String(options.maxMbps ?? 0)]);
   const receiver = direction === "up" ? serving : connecting;
   const line = await receiver.waitForLine(/^\{/, limitMs).catch(() => undefined);
   const result = line === undefined ? NOTHING : parseLast<typeof NOTHING>(line);
@@ -97,6 +99,8 @@ export interface PingPongOptions extends Endpoints {
   readonly connections?: number;
   /** Pause between answer and next request. */
   readonly gapUs?: number;
+  /** First answers of each connection that do not count. */
+  readonly skip?: number;
   /** A new connection for every request: connect and first answer are what is timed. */
   readonly fresh?: boolean;
 }
@@ -134,6 +138,7 @@ export async function pingPong(lab: Lab, options: PingPongOptions): Promise<Late
   const argv = [toolPath("pingpong"), "client", address, String(port)];
   argv.push("--count", String(count), "--seconds", String(seconds), "--size", String(sizeBytes));
   argv.push("--connections", String(connections), "--gap-us", String(gapUs));
+  argv.push("--skip", String(options.skip ?? 0));
   if (options.fresh === true) argv.push("--fresh");
   try {
     return parseLast<Latency>(await must(lab.prefix(client), argv, { timeoutMs: (seconds + 10) * 1000 }));

@@ -2,7 +2,7 @@
  * Bulk TCP in one direction, measured where it arrives.
  *
  *   bulk serve PORT                              one client, then ends
- *   bulk client HOST PORT up|down WARMUP_MS MEASURE_MS [CONGESTION_CONTROL]
+ *   bulk client HOST PORT up|down WARMUP_MS MEASURE_MS [CONGESTION_CONTROL|- [MBIT_PER_SECOND]]
  *
  * The receiver counts from WARMUP_MS after the first byte, for MEASURE_MS, resets the connection (so that nothing stays
  * queued on the way) and prints {"bytes", "totalBytes", "seconds", "mbps", "firstByteMs"} on ITS standard output. No control connection:
@@ -14,7 +14,7 @@
 
 struct request {
   char magic[4];
-  uint32_t up, warmup_ms, measure_ms;
+  uint32_t up, warmup_ms, measure_ms, mbit_per_second;
   char congestion[16];
 };
 
@@ -27,6 +27,7 @@ static void send_until_closed(int fd, const struct request *request) {
     state ^= state << 13, state ^= state >> 7, state ^= state << 17;
     buffer[i] = state;
   }
+  if (request->mbit_per_second > 0) set_option(fd, SOL_SOCKET, SO_MAX_PACING_RATE, (int)(request->mbit_per_second * 125000));
   uint64_t end = now_ns() + (uint64_t)(request->warmup_ms + request->measure_ms + GRACE_MS) * 1000000u;
   struct timeval limit = {.tv_sec = 1};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -94,7 +95,8 @@ static int client(char **argv, int argc) {
   struct request request = {.magic = "BULK", .up = strcmp(argv[4], "up") == 0};
   request.warmup_ms = (uint32_t)atoi(argv[5]);
   request.measure_ms = (uint32_t)atoi(argv[6]);
-  if (argc > 7) strncpy(request.congestion, argv[7], sizeof request.congestion - 1);
+  if (argc > 8) request.mbit_per_second = (uint32_t)atoi(argv[8]);
+  if (argc > 7 && strcmp(argv[7], "-") != 0) strncpy(request.congestion, argv[7], sizeof request.congestion - 1);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in server = address_of(argv[2], argv[3]);
   if (connect(fd, (struct sockaddr *)&server, sizeof server) < 0) die("connect");
@@ -109,6 +111,6 @@ static int client(char **argv, int argc) {
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "serve") == 0) return serve(argv[2]);
   if (argc >= 7 && strcmp(argv[1], "client") == 0) return client(argv, argc);
-  fputs("usage: bulk serve PORT | bulk client HOST PORT up|down WARMUP_MS MEASURE_MS [CONGESTION_CONTROL]\n", stderr);
+  fputs("usage: bulk serve PORT | bulk client HOST PORT up|down WARMUP_MS MEASURE_MS [CONGESTION_CONTROL|- [MBIT_PER_SECOND]]\n", stderr);
   return 2;
 }

@@ -2,10 +2,11 @@
  * Small requests over TCP: each connection sends SIZE bytes, waits for SIZE bytes of answer, and again.
  *
  *   pingpong serve PORT
- *   pingpong client HOST PORT [--count N] [--seconds S] [--size BYTES] [--connections N] [--gap-us US] [--fresh]
+ *   pingpong client HOST PORT [--count N] [--seconds S] [--size BYTES] [--connections N] [--gap-us US] [--skip N] [--fresh]
  *
  * --count is per connection; the run ends at whichever of count and seconds comes first. --fresh opens a new connection
- * for every request (connect + first answer is what is timed). The client prints one line of JSON; times in ms.
+ * for every request (connect + first answer is what is timed). --skip leaves each connection's first N answers out of the
+ * percentiles. The client prints one line of JSON; times in ms.
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
@@ -73,7 +74,7 @@ static double percentile(double share) {
 }
 
 struct options {
-  uint32_t count, size, connections, gap_us;
+  uint32_t count, size, connections, gap_us, skip;
   double seconds;
   bool fresh;
 };
@@ -117,7 +118,8 @@ static void run(const struct options *options, const struct sockaddr_in *server)
         if (ok && flow->got >= options->size) {
           uint64_t at = now_ns();
           if (first_answer_ms < 0) first_answer_ms = (double)(at - started) / 1e6;
-          if (sample_count < MAX_SAMPLES) samples[sample_count++] = (float)((double)(at - flow->sent_at) / 1e6);
+          if (flow->done >= options->skip && sample_count < MAX_SAMPLES)
+            samples[sample_count++] = (float)((double)(at - flow->sent_at) / 1e6);
           flow->done++;
           bool more = flow->done < options->count;
           if (more && options->gap_us > 0) usleep(options->gap_us);
@@ -145,7 +147,7 @@ int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "serve") == 0) serve(argv[2]);
   if (argc < 4 || strcmp(argv[1], "client") != 0) {
     fputs("usage: pingpong serve PORT | pingpong client HOST PORT [--count N] [--seconds S] [--size BYTES]\n"
-          "       [--connections N] [--gap-us US] [--fresh]\n",
+          "       [--connections N] [--gap-us US] [--skip N] [--fresh]\n",
           stderr);
     return 2;
   }
@@ -160,6 +162,7 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--seconds") == 0) options.seconds = atof(value);
     else if (strcmp(argv[i], "--size") == 0) options.size = (uint32_t)atoi(value);
     else if (strcmp(argv[i], "--connections") == 0) options.connections = (uint32_t)atoi(value);
+    else if (strcmp(argv[i], "--skip") == 0) options.skip = (uint32_t)atoi(value);
     else if (strcmp(argv[i], "--gap-us") == 0) options.gap_us = (uint32_t)atoi(value);
     else return 2;
     i++;
