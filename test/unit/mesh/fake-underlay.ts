@@ -58,6 +58,8 @@ export class FakeNetwork {
   readonly hosts = new Map<string, FakeHost>();
   /** False = the datagram is lost. Runs before the seeded loss. */
   filter: (datagram: Datagram) => boolean = () => true;
+  /** What becomes of a datagram on the way. */
+  rewrite: (datagram: Datagram) => Datagram = (datagram) => datagram;
   /** Everything that was sent, lost or not, while it is an array. */
   log: Datagram[] | undefined;
   sent = 0;
@@ -68,7 +70,8 @@ export class FakeNetwork {
     this.random = new Seeded(seed);
   }
 
-  send(datagram: Datagram): void {
+  send(original: Datagram): void {
+    const datagram = this.rewrite(original);
     this.sent++;
     this.log?.push(datagram);
     if (!this.filter(datagram)) return;
