@@ -105,6 +105,14 @@ test("an unmeasured link is not reported, and our own are known without a centre
   t.is(centre!.latencyMs(1, 4), 7);
 });
 
+test("without a centre that answers our own measurements still decide between equal paths", (t) => {
+  const world = square();
+  for (const { rpc } of world.nodes.values()) rpc.register(REPORT_PEERS.service, []);
+  world.run(20_000);
+  // Beyond the neighbours 500 ms are counted.
+  t.like(world.nodes.get(1)!.routes.peer(4), { nextHop: 3, pathLength: 2, pathLatencyMs: 505 });
+});
+
 test("a report is forgotten after its time, and a digest tells what changed", (t) => {
   const world = new World(4, { withCentre: true });
   world.add(1);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import test from "ava";
 import * as fc from "fast-check";
 import { RpcEndpoint } from "../../../router-daemon/src/mesh/rpc/endpoint.ts";
-import type { RpcResult } from "../../../router-daemon/src/mesh/rpc/failure.ts";
+import { MAX_FAILURE_TEXT, type RpcResult } from "../../../router-daemon/src/mesh/rpc/failure.ts";
 import { fragment, MAX_RPC_PACKET_BYTES } from "../../../router-daemon/src/mesh/rpc/fragment.ts";
 import type { IncomingCall } from "../../../router-daemon/src/mesh/rpc/incoming-call.ts";
 import {
@@ -15,6 +15,7 @@ import {
   MAX_PIECES,
   MAX_SERVING_PER_PEER,
   PARTIAL_TIMEOUT_MS,
+  PIECE_OVERHEAD_BYTES,
 } from "../../../router-daemon/src/mesh/rpc/limits.ts";
 import { PartialRequests, PieceBudget } from "../../../router-daemon/src/mesh/rpc/pieces.ts";
 import { callMethod, GET_IP_LIST, handler } from "../../../router-daemon/src/mesh/rpc/service.ts";
@@ -248,7 +249,7 @@ test("errors of the callee arrive as what they are", (t) => {
   const { network, a, b } = pair();
   b.register("Sick", [
     (call, now) => {
-      call.fail("execute_error", "first line\nsecond line", now);
+      call.fail("execute_error", `${"first line ".repeat(50)}\nsecond line`, now);
       return undefined;
     },
     undefined,
@@ -266,13 +267,14 @@ test("errors of the callee arrive as what they are", (t) => {
   call("Sick", 3, Uint8Array.of(0x0a));
   call("Sick", 0x101);
   network.run(100);
+  const line = "first line ".repeat(50).slice(0, MAX_FAILURE_TEXT);
   t.deepEqual(codes, [
     'invalid_service: The peer has no service "Nobody".',
     'invalid_method_index: The peer\'s "Sick" has no method 2.',
     'invalid_method_index: The peer\'s "Sick" has no method 9.',
-    "execute_error: first line",
+    `execute_error: ${line}`,
     "decode_error: The peer could not read the request.",
-    "execute_error: first line",
+    `execute_error: ${line}`,
   ]);
 });
 
@@ -455,13 +457,28 @@ test("one peer's incomplete requests do not push out another's", (t) => {
   t.is(partials.size, MAX_PARTIAL_REQUESTS);
 });
 
+test("empty pieces count too", (t) => {
+  const budget = new PieceBudget();
+  const partials = new PartialRequests(budget);
+  for (let set = 0; set < 64; set++) {
+    for (let pieceIdx = 1; pieceIdx < MAX_PIECES; pieceIdx++) {
+      const numbers = { fromPeer: set + 1, pieceIdx, totalPieces: MAX_PIECES, body: new Uint8Array(0) };
+      partials.add(decode(RpcPacket, request(numbers)), 0);
+    }
+  }
+  t.true(budget.usedBytes <= MAX_PARTIAL_BYTES);
+  t.true(partials.size < 64, `${partials.size} sets`);
+  partials.handleTimeout(1e9);
+  t.is(budget.usedBytes, 0);
+});
+
 test("one message cannot take the whole budget: a request that grows too large is dropped", (t) => {
   const budget = new PieceBudget();
   const partials = new PartialRequests(budget);
   const body = bytes(2000);
   for (let pieceIdx = 1; pieceIdx < MAX_PIECES; pieceIdx++) {
     partials.add(decode(RpcPacket, request({ pieceIdx, totalPieces: MAX_PIECES, body })), 0);
-    if (budget.usedBytes > MAX_MESSAGE_BYTES) return t.fail();
+    if (budget.usedBytes > MAX_MESSAGE_BYTES + MAX_PIECES * PIECE_OVERHEAD_BYTES) return t.fail();
   }
   t.pass();
 });

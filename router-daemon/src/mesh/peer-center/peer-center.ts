@@ -51,6 +51,8 @@ export class PeerCenter {
   #fetchedDigest = 0n;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #direct: ReadonlyMap<number, number> = new Map();
+  /** Our own latencies as the routes know them: they stay until there is other news, so that routes do not flutter. */
+  #settled: ReadonlyMap<number, number> = new Map();
   #reportedTo = 0;
   #reportedPeers = "";
   #reportedAt = Number.NEGATIVE_INFINITY;
@@ -110,6 +112,8 @@ export class PeerCenter {
     if (now >= this.#reportAt) {
       this.#reportAt = now + (isAlone ? IDLE_MS : REPORT_MS);
       this.#collected.sweep(now);
+      // Also without a centre that answers.
+      if (keys(this.#direct) !== keys(this.#settled)) this.#tellRoutes(now);
       if (!isAlone) this.#report(now);
     }
     if (now >= this.#fetchAt) {
@@ -139,7 +143,7 @@ export class PeerCenter {
 
   #report(now: number): void {
     const centre = this.centre;
-    const peers = [...this.#direct.keys()].sort((a, b) => a - b).join();
+    const peers = keys(this.#direct);
     const isDue = now >= this.#reportedAt + REPORT_ANYWAY_MS;
     if (centre === this.#reportedTo && peers === this.#reportedPeers && !isDue) return;
     const directPeers = new Map([...this.#direct].map(([peerId, latencyMs]) => [peerId, { latencyMs }]));
@@ -182,6 +186,18 @@ export class PeerCenter {
     this.#fetched = fetched;
     this.#fetchedDigest = digest;
     this.#fetchedAt = now;
-    this.#routes.setLatencies((from, to) => this.latencyMs(from, to), now);
+    this.#tellRoutes(now);
   }
+
+  #tellRoutes(now: number): void {
+    const settled = this.#direct;
+    this.#settled = settled;
+    const own = (from: number, to: number): number | undefined =>
+      from === this.#localPeerId ? settled.get(to) : undefined;
+    this.#routes.setLatencies((from, to) => own(from, to) ?? this.#fetched.latencyMs(from, to), now);
+  }
+}
+
+function keys(latencies: ReadonlyMap<number, number>): string {
+  return [...latencies.keys()].sort((a, b) => a - b).join();
 }

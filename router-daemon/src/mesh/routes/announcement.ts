@@ -14,7 +14,7 @@ import {
 import { type FeatureFlags, type Ipv4Prefix, type LocalInfo, NO_FEATURES, type PeerInfo } from "./types.ts";
 
 /** What a node says about itself. */
-export type Announced = Pick<
+type Announced = Pick<
   PeerInfo,
   | "peerId"
   | "hostname"

@@ -212,7 +212,7 @@ export class RouteSync {
 
   handleTimeout(now: number): void {
     if (now < this.#nextTimeout) return;
-    if (this.#announce(now)) this.#changed(now);
+    if (now >= this.#own.renewAt && this.#announce(now)) this.#changed(now);
     if (now >= this.#sweepAt) this.#sweep(now);
     this.#rebuildIfDue(now);
     for (const session of [...this.#sessions.values()]) {

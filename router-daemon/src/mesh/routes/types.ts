@@ -36,7 +36,7 @@ export interface FeatureFlags {
 }
 
 /** STUN results as `common.NatType` numbers; 0 = unknown, 1 = open internet. */
-export interface NatTypes {
+interface NatTypes {
   readonly udp: number;
   readonly tcp: number;
 }

@@ -10,6 +10,8 @@ export const MAX_PARTIAL_REQUESTS = 64;
 export const MAX_PARTIAL_REQUESTS_PER_PEER = 8;
 /** Pieces waiting for their message to be complete, requests and responses together. */
 export const MAX_PARTIAL_BYTES = 2 * 1024 * 1024;
+/** What a piece counts besides its bytes: empty ones take memory too. */
+export const PIECE_OVERHEAD_BYTES = 128;
 /** Our calls that wait for a response. */
 export const MAX_CALLS = 256;
 /** … of one peer. */

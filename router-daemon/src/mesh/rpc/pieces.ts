@@ -7,6 +7,7 @@ import {
   MAX_PARTIAL_REQUESTS_PER_PEER,
   MAX_PIECES,
   PARTIAL_TIMEOUT_MS,
+  PIECE_OVERHEAD_BYTES,
 } from "./limits.ts";
 
 /** A message whose pieces are all there. */
@@ -71,7 +72,8 @@ export class PieceSet {
   add(packet: RpcPacket): WholeMessage | "kept" | "ignored" | "full" {
     if (packet.totalPieces !== this.#totalPieces || this.#bodies.has(packet.pieceIdx)) return "ignored";
     const bytes = packet.body.length;
-    if (this.#bytes + bytes > MAX_MESSAGE_BYTES || !this.#budget.take(bytes)) return "full";
+    if (this.#bytes + bytes > MAX_MESSAGE_BYTES || !this.#budget.take(bytes + PIECE_OVERHEAD_BYTES))
+      return "full";
     this.#bytes += bytes;
     this.#bodies.set(packet.pieceIdx, packet.body);
     if (packet.pieceIdx === 0) this.#first = packet;
@@ -81,7 +83,7 @@ export class PieceSet {
 
   /** Gives the memory back. The set is not used after that. */
   drop(): void {
-    this.#budget.give(this.#bytes);
+    this.#budget.give(this.#bytes + this.#bodies.size * PIECE_OVERHEAD_BYTES);
     this.#bytes = 0;
     this.#bodies.clear();
   }

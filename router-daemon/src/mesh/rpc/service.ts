@@ -8,10 +8,8 @@ import {
   GetIpListResponse,
   ReportPeersRequest,
   ReportPeersResponse,
-  SendUdpHolePunchPacketRequest,
   SyncRouteInfoRequest,
   SyncRouteInfoResponse,
-  Void,
 } from "../../wire/messages/gen/messages.ts";
 import type { Init, Schema } from "../../wire/messages/schema.ts";
 import type { RpcEndpoint } from "./endpoint.ts";
@@ -44,12 +42,6 @@ export const GET_GLOBAL_PEER_MAP = method(
   GetGlobalPeerMapResponse,
 );
 export const GET_IP_LIST = method("DirectConnectorRpc", 1, GetIpListRequest, GetIpListResponse);
-export const SEND_UDP_HOLE_PUNCH_PACKET = method(
-  "DirectConnectorRpc",
-  2,
-  SendUdpHolePunchPacketRequest,
-  Void,
-);
 
 /**
  * A handler that gets the request decoded and gives the response to be encoded, or undefined when it has called

@@ -3,7 +3,7 @@
 export type Scalar = "uint32" | "int32" | "uint64" | "int64" | "bool" | "string" | "bytes";
 
 /** `T` = left out when zero, `T?` = explicit presence, `T[]` = repeated; `message` has presence; `map` = map<uint32, message>. */
-export type Kind = Scalar | `${Scalar}?` | `${Scalar}[]` | "message" | "message[]" | "map";
+type Kind = Scalar | `${Scalar}?` | `${Scalar}[]` | "message" | "message[]" | "map";
 
 /** [number, name, kind, schema of the inner message, number of its oneof group from 1]. */
 export type FieldRow = readonly [
