@@ -4,6 +4,9 @@ import type { FrameSink } from "./types.ts";
 /** Segments without a flow (RST, answers of lingering connections) that wait for the next `poll`; more are not sent. */
 export const MAX_PENDING_REPLIES = 256;
 
+/** Nothing is expected any more; but a window, once announced, is not taken back. */
+const WINDOW_FIELD = 0xffff;
+
 /** A ring of small segments without payload. */
 export class Replies {
   dropped = 0;
@@ -73,7 +76,7 @@ export class Replies {
         this.#sequence[at]!,
         this.#ack[at]!,
         this.#flags[at]!,
-        0,
+        WINDOW_FIELD,
       );
       if (this.#hasTimestamps[at] !== 0) writer.addTimestamps(this.#value[at]!, this.#echo[at]!);
       writer.finish(0, 1, 0);
