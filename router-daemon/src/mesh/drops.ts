@@ -22,6 +22,7 @@ export class Drops {
   from_ourselves = 0;
   unreadable_encryption = 0;
   clear_data = 0;
+  clear_rpc = 0;
   compressed = 0;
   not_for_tun = 0;
   exit_node = 0;

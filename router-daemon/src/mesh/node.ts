@@ -236,6 +236,10 @@ export class MeshNode {
         return this.#consumer.kcp("source", from, slot, payload, payloadLength, now);
       case PacketType.rpcRequest:
       case PacketType.rpcResponse:
+        if ((rxFlags & RxFlag.opened) === 0 && !this.#mayRpcBeClear(link, from)) {
+          this.drops.clear_rpc++;
+          return false;
+        }
         this.#rpc.handlePacket(type, from, bytes.slice(payload, payload + payloadLength), now);
         this.#settle(now);
         return false;
@@ -253,6 +257,15 @@ export class MeshNode {
     if (!this.#encryption || (rxFlags & RxFlag.opened) !== 0) return false;
     this.drops.clear_data++;
     return true;
+  }
+
+  /**
+   * Only shared nodes have no key (links.md 5.5). From anybody else a call in clear text would let everybody on the way
+   * announce routes.
+   */
+  #mayRpcBeClear(link: number, from: number): boolean {
+    if (!this.#encryption || this.#links.table.at(link)?.shared === true) return true;
+    return this.#routes.peer(from)?.featureFlags.isPublicServer === true;
   }
 
   #dropUnreadable(from: number, flags: number): void {

@@ -57,7 +57,10 @@ export class SharedNode extends RelayNode {
   override deliver(datagram: Datagram, now: number): void {
     // It admits any secret: seen from inside, everybody has the right one.
     const { bytes } = datagram;
-    if (bytes[4] !== 3 || bytes[16] !== 2) return super.deliver(datagram, now);
+    if (bytes[4] !== 3 || bytes[16] !== 2) {
+      super.deliver(datagram, now);
+      return;
+    }
     const from = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
     const body = encodeHandshake({ peerId: from, networkName: this.#ownName, digest: this.#ownDigest });
     super.deliver({ ...datagram, bytes: withBody(bytes, body) }, now);

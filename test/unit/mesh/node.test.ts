@@ -7,9 +7,11 @@ import { decode } from "../../../router-daemon/src/wire/messages/decode.ts";
 import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
 import {
   GetIpListResponse,
+  RoutePeerInfo,
   RpcPacket,
   RpcRequest,
   RpcResponse,
+  SyncRouteInfoRequest,
 } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
 import { networkKey128 } from "../../../router-daemon/src/wire/network-key.ts";
 import { PacketFlag, PacketType, writePeerHeader } from "../../../router-daemon/src/wire/peer-header.ts";
@@ -257,6 +259,53 @@ test("each drop rule of a received packet has its counter, and none lets anythin
   }
   t.deepEqual(a.delivered, []);
   t.deepEqual([...a.direct], [b.peerId], "the link survives all of it");
+});
+
+test("routes announced in clear text by nobody knows whom are not believed", (t) => {
+  const { network, a, b } = pair();
+  const [row, forged] = [{ peerId: b.peerId, version: 99 }, 4242];
+  const announce = (from: number): Uint8Array => {
+    const item = encode(RoutePeerInfo, {
+      peerId: forged,
+      version: 9,
+      hostname: "forged",
+      ipv4Addr: { addr: 0x0a900163 },
+      networkLength: 24,
+      peerRouteId: 5n,
+      featureFlag: {},
+    });
+    const request = encode(SyncRouteInfoRequest, {
+      myPeerId: from,
+      mySessionId: 7n,
+      isInitiator: true,
+      peerInfos: { items: [item] },
+      connPeerList: { peerConnInfos: [{ peerId: row, connectedPeerIds: [a.peerId, forged] }] },
+    });
+    return encode(RpcPacket, {
+      fromPeer: from,
+      toPeer: a.peerId,
+      transactionId: 1n,
+      descriptor: {
+        domainName: "lab",
+        protoName: "OspfRouteRpc",
+        serviceName: "OspfRouteRpc",
+        methodIndex: 1,
+      },
+      body: encode(RpcRequest, { request, timeoutMs: 3000 }),
+      isRequest: true,
+      totalPieces: 1,
+    });
+  };
+  for (const from of [b.peerId, 777]) {
+    inject(b, packet(from, a.peerId, PacketType.rpcRequest, 0, announce(from)));
+    network.run(100);
+  }
+  t.is(a.node.drops.clear_rpc, 2);
+  t.deepEqual(a.reachable, [b.peerId]);
+  // The same words sealed are believed: the test forges well.
+  b.send(a.peerId, PacketType.rpcRequest, announce(b.peerId));
+  network.run(100);
+  t.true(a.reachable.includes(forged));
 });
 
 test("a ping that is too short is not answered: a short pong would end a stock process", (t) => {
