@@ -1,4 +1,4 @@
-import type { LogLevel, PortRange, Rule } from "./config.ts";
+import type { LogLevel, Rule } from "./config.ts";
 import { formatPrefix, type InterfaceAddress, networkOf, type Prefix, parseWithPrefix } from "./ipv4.ts";
 import { shownValue } from "./problem.ts";
 import { parseRule } from "./rule.ts";
@@ -224,8 +224,3 @@ export const ruleKind: Kind<Rule> = {
     return parseRule(value as Readonly<Record<string, unknown>>);
   },
 };
-
-/** Text of a rule's ports, `80,443,8000-9000`. */
-export function formatPorts(ports: readonly PortRange[]): string {
-  return ports.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(",");
-}

@@ -7,9 +7,6 @@ import type {
   RouteRow,
   StatusInfo,
 } from "../../../router-daemon/src/api/view.ts";
-import type { Config } from "../../../router-daemon/src/config/config.ts";
-
-export type { Config };
 
 /** 2026-11-24 10:02:07 UTC. */
 export const START_TIME = 1_795_514_527;
