@@ -23,7 +23,7 @@ format:        ## Format and mend what can be mended by itself
 	@tools/prepare.sh build
 	@npx biome check --write .
 
-test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes)
+test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes; ONLY=path for a part)
 	@tools/prepare.sh test
 	@$(MAKE) build
 	@$(TSX) tools/test.ts
