@@ -5,7 +5,7 @@
  *     try { … await lab.throughput({ client: "client", server: "service", address: SERVICE_BY_KERNEL, direction: "up" }) … }
  *     finally { await lab.stop(); }
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type Link } from "./link.ts";
@@ -14,6 +14,21 @@ import { must, Namespace, run, Sandbox } from "./namespace.ts";
 import { buildTools, toolPath } from "./paths.ts";
 import { type ExecResult, LabProcess, type SpawnOptions } from "./process.ts";
 import type { HostSpec, Topology } from "./topology.ts";
+
+const SCRATCH_PREFIX = "kcp-lab-";
+
+/** Scratch folders are all that a run ended by kill -9 leaves. */
+function removeScratchOfTheDead(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${SCRATCH_PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
+  }
+}
 
 const FIRST_PORT = 20_000;
 const LAST_PORT = 29_999;
@@ -43,8 +58,9 @@ export class Lab {
   /** Everything is up and reachable when this resolves; on failure nothing is left. */
   static async create(topology: Topology): Promise<Lab> {
     await buildTools();
+    removeScratchOfTheDead();
     // Short, because unix sockets lie in it and their paths may have 107 bytes.
-    const directory = mkdtempSync(join(tmpdir(), "kcp-lab-"));
+    const directory = mkdtempSync(join(tmpdir(), `${SCRATCH_PREFIX}${process.pid}-`));
     process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
     const sandbox = await Sandbox.create();
     const namespaces = new Map<string, Namespace>();

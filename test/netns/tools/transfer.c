@@ -106,7 +106,8 @@ static bool settle(struct stream *s) {
   if (s->header_done < sizeof s->header) return false;
   enum mode mode = s->header.mode;
   bool we_cut = (mode == CLIENT_CUT && !s->server) || (mode == SERVER_CUT && s->server);
-  if (we_cut && s->sent + s->received >= s->header.cut_at) {
+  /* A client waits for a first byte: a reset may overtake its request, and then nobody could tell which one it was. */
+  if (we_cut && s->sent + s->received >= s->header.cut_at && (s->server || s->received > 0)) {
     reset_on_close(s->fd);
     finish(s, "cut", true, 0);
     return true;
@@ -280,6 +281,7 @@ static void open_stream(const struct options *options, uint64_t id, const struct
   h->down = options->random_size ? pattern_word(seed, 5) % (options->down + 1) : options->down;
   if (h->mode == DOWNLOAD) h->up = 0;
   if (h->mode == UPLOAD) h->down = 0;
+  if (h->mode == CLIENT_CUT && h->down == 0) h->down = 1;
   h->cut_at = pattern_word(seed, 6) % (h->up + h->down + 1);
   adopt_header(s);
   s->connecting = true;
