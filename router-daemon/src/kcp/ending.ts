@@ -22,17 +22,21 @@ export class Ending {
   readonly #drain: StockDrain | undefined;
   #repeats = 0;
 
-  constructor(kcp: Kcp, tellsLength: boolean, now: number) {
+  /** `tellsLength`: the peer is one of ours. `sentBytes`: all that was written since `openedAt`. */
+  constructor(kcp: Kcp, tellsLength: boolean, sentBytes: number, openedAt: number, now: number) {
     this.#kcp = kcp;
     this.#tellsLength = tellsLength;
-    this.#drain = tellsLength ? undefined : new StockDrain(now);
+    this.#drain = tellsLength ? undefined : new StockDrain(sentBytes, openedAt, now);
     this.nextAt = now;
   }
 
-  /** True = send FIN now. It may not leave before `quietUntil`, but leaves after `stallMs` without progress. */
-  step(now: number, quietUntil: number, stallMs: number): boolean {
+  /**
+   * True = send FIN now. The peer last acknowledged something at `deliveredAt`. The FIN may not leave before `quietUntil`, but
+   * leaves after `stallMs` without progress.
+   */
+  step(now: number, deliveredAt: number, quietUntil: number, stallMs: number): boolean {
     if (!this.isSent) {
-      if (!this.#mayLeave(now, quietUntil, stallMs)) return false;
+      if (!this.#mayLeave(now, deliveredAt, quietUntil, stallMs)) return false;
       this.isSent = true;
       this.#restart(now);
       return true;
@@ -62,19 +66,12 @@ export class Ending {
     return this.isSent && !this.isAcknowledged && this.nextAt === Infinity;
   }
 
-  #mayLeave(now: number, quietUntil: number, stallMs: number): boolean {
+  #mayLeave(now: number, deliveredAt: number, quietUntil: number, stallMs: number): boolean {
     const drain = this.#drain;
     if (drain === undefined) return true;
-    const kcp = this.#kcp;
-    const step = drain.step(
-      now,
-      kcp.unacknowledgedBytes,
-      kcp.remoteWindow,
-      kcp.largestRemoteWindow,
-      quietUntil,
-    );
+    const step = drain.step(now, this.#kcp, deliveredAt, quietUntil);
     this.nextAt = drain.nextAt;
-    if (step === "probe") kcp.askWindow();
+    if (step === "probe") this.#kcp.askWindow();
     const isStuck = drain.nextAt !== Infinity && now - drain.lastProgressAt > stallMs;
     return step === "done" || isStuck;
   }

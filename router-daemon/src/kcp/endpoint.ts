@@ -409,6 +409,10 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
       last.listIndex = connection.listIndex;
     }
     connection.listIndex = -1;
+    if (this.#list.length === 0) {
+      this.#pingAt = Infinity;
+      this.#pingIndex = -1;
+    }
     if (--this.#countOf(connection.peerId).total === 0) this.#peers.delete(connection.peerId);
   }
 

@@ -53,12 +53,16 @@ export const DRAIN_PROBE_MS = 20;
 /** The same once the window has not moved for `DRAIN_PROBE_SLOW_AFTER_MS`: a reader that has paused. */
 export const DRAIN_PROBE_SLOW_MS = 500;
 export const DRAIN_PROBE_SLOW_AFTER_MS = 2_000;
-/** Behind the window a stock peer holds a few KiB more; a FIN waits for them. */
+/** Behind the window a stock peer holds up to so many bytes more (128 items and the copier's); a FIN waits for them, … */
+export const DRAIN_HELD_BYTES = 160_000;
+/** … at least this long, … */
 export const DRAIN_SETTLE_MS = 200;
-/** A slow reader gets the time that so many bytes take at the rate just seen … */
-export const DRAIN_SETTLE_BYTES = 160_000;
-/** … but not more than this. */
+/** … as long as they take at the rate at which the peer was seen to read, but not longer than this, … */
 export const DRAIN_SETTLE_MAX_MS = 60_000;
+/** … or, when nothing was seen of it, at this rate. */
+export const DRAIN_ASSUMED_BYTES_PER_MS = 100;
+/** A window that has grown by so many segments tells how fast the peer reads; less may be one turn of its scheduler. */
+export const DRAIN_TELLING_SEGMENTS = 32;
 /** An RST is repeated after these times, unless the peer answered. */
 export const RESET_REPEATS_MS: readonly number[] = [200, 600];
 /** A closed connection's key stays taken this long, to absorb what is still under way. */

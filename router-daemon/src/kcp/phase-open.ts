@@ -31,6 +31,8 @@ export class OpenPhase<Owner> implements Phase {
   #lastHeardAt: number;
   /** Bytes were delivered either way: the connection is not stuck. */
   #lastProgressAt: number;
+  /** The peer last acknowledged bytes. */
+  #deliveredAt: number;
   /** The third packet goes out again. */
   #thirdAt = Infinity;
   #thirds = 0;
@@ -41,6 +43,7 @@ export class OpenPhase<Owner> implements Phase {
     this.#isSource = connection.host.role === "source";
     this.#lastHeardAt = now;
     this.#lastProgressAt = now;
+    this.#deliveredAt = now;
     if (!this.#isSource) return;
     this.#thirdAt = now + THIRD_PACKET_REPEATS_MS[0]!;
     // A stock destination throws away what comes right behind the third packet (proxies.md 3.4).
@@ -101,6 +104,7 @@ export class OpenPhase<Owner> implements Phase {
     }
     if (connection.noteAcknowledged()) {
       this.#lastProgressAt = now;
+      this.#deliveredAt = now;
       if (connection.isWritable) connection.signal(Ready.writable);
       else if (kcp.unacknowledgedBytes === 0 && this.#ending?.delivered(now) === true) {
         connection.owe(Control.fin);
@@ -217,7 +221,8 @@ export class OpenPhase<Owner> implements Phase {
     // From here on the FIN says what the third packet said.
     this.#thirdAt = Infinity;
     this.#lastProgressAt = now;
-    this.#ending = new Ending(this.#kcp, this.#connection.tellsItsEnd, now);
+    const { tellsItsEnd, bytesSent, createdAt } = this.#connection;
+    this.#ending = new Ending(this.#kcp, tellsItsEnd, bytesSent, createdAt, now);
     this.#stepEnding(now);
   }
 
@@ -228,7 +233,7 @@ export class OpenPhase<Owner> implements Phase {
     const mayCut = this.#isSource && !connection.peerFinished;
     const quietUntil = mayCut ? this.#lastProgressAt + limits.stockAnswerQuietMs : 0;
     const stallMs = connection.peerFinished ? limits.stockHalfClosedStallMs : limits.drainStallMs;
-    if (this.#ending!.step(now, quietUntil, stallMs)) {
+    if (this.#ending!.step(now, this.#deliveredAt, quietUntil, stallMs)) {
       connection.owe(Control.fin);
       this.#checkFinished(now);
     }

@@ -125,8 +125,10 @@ export class Talker {
       if (plan.end === "after-sending" || (plan.end === "after-peer" && this.sawEnd))
         connection.shutdown(now);
     }
-    if (this.mayRelease && connection.state === "closed" && connection.readableBytes === 0)
-      connection.release(now);
+    if (connection.state === "closed") {
+      this.closeReason = connection.closeReason;
+      if (this.mayRelease && connection.readableBytes === 0) connection.release(now);
+    }
     return again;
   }
 }
