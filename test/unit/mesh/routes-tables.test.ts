@@ -180,6 +180,20 @@ test("an empty table owns nothing", (t) => {
   t.deepEqual(table.broadcastPeers, []);
 });
 
+test("an address asked for again after a change is answered anew", (t) => {
+  const table = new AddressTable();
+  const own = { peerId: 1, ipv4: 0, networkLength: 24, exports: [] };
+  const claim = { peerId: 2, pathLength: 1, ipv4: 0, exports: [prefix("0.0.0.0/0")] };
+  for (const address of [0, ip("10.0.0.1"), 0xffffffff]) {
+    table.rebuild(own, []);
+    t.is(table.ownerOf(address), 0);
+    table.rebuild(own, [claim]);
+    t.is(table.ownerOf(address), address === 0xffffffff ? 0 : 2);
+    table.rebuild(own, []);
+    t.is(table.ownerOf(address), 0);
+  }
+});
+
 test("the broadcast address of our own subnet only, and none in a /31 or /32", (t) => {
   const table = new AddressTable();
   const own = { peerId: 1, ipv4: ip("10.1.2.3"), networkLength: 24, exports: [] };

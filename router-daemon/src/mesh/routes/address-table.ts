@@ -44,6 +44,9 @@ export class AddressTable {
   #starts = Uint32Array.of(0);
   #owners = Uint32Array.of(0);
   #broadcast = 0xffffffff;
+  /** The last look-up: packets come in trains. */
+  #lastAddress = 0;
+  #lastOwner = 0;
   #routedPrefixes: readonly RoutedPrefix[] = [];
   #broadcastPeers: readonly number[] = [];
 
@@ -59,9 +62,15 @@ export class AddressTable {
 
   /** The node that a unicast address belongs to, perhaps ourselves; 0 = nobody, and for broadcast and multicast. */
   ownerOf(ipv4: number): number {
-    if (this.isBroadcast(ipv4)) return 0;
-    const starts = this.#starts;
     const address = ipv4 >>> 0;
+    if (address === this.#lastAddress) return this.#lastOwner;
+    this.#lastAddress = address;
+    this.#lastOwner = this.isBroadcast(address) ? 0 : this.#find(address);
+    return this.#lastOwner;
+  }
+
+  #find(address: number): number {
+    const starts = this.#starts;
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {
@@ -150,6 +159,8 @@ export class AddressTable {
     closeUntil(2 ** 32);
     this.#starts = Uint32Array.from(starts);
     this.#owners = Uint32Array.from(owners);
+    this.#lastAddress = 0;
+    this.#lastOwner = this.isBroadcast(0) ? 0 : this.#find(0);
   }
 }
 

@@ -19,6 +19,7 @@ import type { RpcResult } from "../rpc/failure.ts";
 import type { IncomingCall } from "../rpc/incoming-call.ts";
 import { callMethod, handler, SYNC_ROUTE_INFO } from "../rpc/service.ts";
 import type { DirectPeer, Random32 } from "../types.ts";
+import type { AddressTable } from "./address-table.ts";
 import { readAnnouncement } from "./announcement.ts";
 import { type ConnectionRow, readRows } from "./connection-rows.ts";
 import { type ForeignEntry, ForeignTable } from "./foreign-table.ts";
@@ -80,6 +81,7 @@ export class RouteSync {
   readonly #own: OwnAnnouncement;
   readonly #peers: PeerTable;
   readonly #tables: RouteTables;
+  readonly #addresses: AddressTable;
   readonly #foreign = new ForeignTable();
   readonly #sessions = new Map<number, Session>();
   readonly #events: RouteEvent[] = [];
@@ -97,6 +99,7 @@ export class RouteSync {
       if (isReachable) this.#emit({ type: "peer_left", peerId });
     });
     this.#tables = new RouteTables(this.#peers);
+    this.#addresses = this.#tables.addresses;
     this.#sweepAt = now + SWEEP_MS;
     rpc.register(SYNC_ROUTE_INFO.service, [
       handler(SYNC_ROUTE_INFO, (request, call, at) => this.#handleRequest(request, call, at)),
@@ -130,21 +133,21 @@ export class RouteSync {
 
   /** The node that a unicast IPv4 address belongs to, perhaps ourselves; 0 = nobody (routes-rpc.md 5.2). */
   ownerOf(ipv4: number): number {
-    return this.#tables.addresses.ownerOf(ipv4);
+    return this.#addresses.ownerOf(ipv4);
   }
 
   /** True for addresses whose packets go to all of `broadcastPeers`. */
   isBroadcast(ipv4: number): boolean {
-    return this.#tables.addresses.isBroadcast(ipv4);
+    return this.#addresses.isBroadcast(ipv4);
   }
 
   get broadcastPeers(): readonly number[] {
-    return this.#tables.addresses.broadcastPeers;
+    return this.#addresses.broadcastPeers;
   }
 
   /** Exported subnets of other nodes that are in use: the kernel's routes into the network. */
   get routedPrefixes(): readonly RoutedPrefix[] {
-    return this.#tables.addresses.routedPrefixes;
+    return this.#addresses.routedPrefixes;
   }
 
   /** A node that has announced itself (ourselves included), reachable or not. */
@@ -186,7 +189,9 @@ export class RouteSync {
     const row = this.#peers.local.row!;
     if (row.peers.length !== ids.size || row.peers.some((peerId) => !ids.has(peerId))) {
       this.#setOwnRow(Uint32Array.from(ids).sort(), row.version + 1, now);
-      this.#changed(now);
+      this.#tables.markStale();
+      // Our own links are never late: traffic would go where nobody is any more.
+      this.#rebuild(now);
     }
     this.#reschedule();
   }
@@ -397,7 +402,10 @@ export class RouteSync {
   }
 
   #rebuildIfDue(now: number): void {
-    if (now < this.#tables.nextTimeout) return;
+    if (now >= this.#tables.nextTimeout) this.#rebuild(now);
+  }
+
+  #rebuild(now: number): void {
     const { joined, left } = this.#tables.rebuild(this.#own.info, now);
     for (const peerId of joined) this.#emit({ type: "peer_joined", peerId });
     for (const peerId of left) {
