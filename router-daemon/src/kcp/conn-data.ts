@@ -5,12 +5,11 @@
 import { tryDecode } from "../wire/messages/decode.ts";
 import { encode } from "../wire/messages/encode.ts";
 import { KcpAcceptData, KcpConnData, type SocketAddr } from "../wire/messages/gen/messages.ts";
+import { MIN_EXTENDED_MTU } from "./limits.ts";
 import type { CloseReason, KcpTarget, RefusalReason, SocketAddress } from "./types.ts";
 
 /** Bodies of a SYN beyond this are not decoded: the longest honest one is below 80 bytes. */
 export const MAX_CONNECTION_DATA_BYTES = 512;
-/** KCP datagrams of peers of our kind are at least this large. */
-export const MIN_EXTENDED_MTU = 576;
 
 /** What one end can do beyond EasyTier's KCP layer. Having sent it at all means: knows every rule of docs/protocol.md. */
 export interface Capabilities {

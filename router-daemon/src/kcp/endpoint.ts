@@ -14,11 +14,11 @@ import { Connection } from "./connection.ts";
 import { ConvTable } from "./conv-table.ts";
 import { DueHeap } from "./due-heap.ts";
 import {
-  DEFAULT_KCP_LIMITS,
   DUPLICATE_GUARD_MS,
   FAIR_QUANTUM_DATAGRAMS,
   PING_INTERVAL_MS,
   PING_SPACING_MS,
+  settleLimits,
 } from "./limits.ts";
 import { PacketOutput } from "./output.ts";
 import {
@@ -98,7 +98,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   constructor(options: KcpEndpointOptions) {
     this.role = options.role;
     this.pool = options.pool;
-    this.limits = { ...DEFAULT_KCP_LIMITS, ...options.limits };
+    this.limits = settleLimits(options.limits, options.pool);
     this.capabilities = { extendedAcks: true, mtu: this.limits.extendedMtu, halfClose: true };
     this.#localPeerId = options.localPeerId >>> 0;
     const seed = new Uint8Array(8);

@@ -2,6 +2,8 @@
  * Bounds and times of the connection layer. `KcpLimits` holds what a deployment may want to change; the constants below are
  * fixed by the protocol notes or follow from them.
  */
+import { MAX_WINDOW_SEGMENTS, MIN_RECEIVE_WINDOW_SEGMENTS, type SlotPool } from "kcp-ts";
+import { KCP_HEADER_BYTES } from "./packet.ts";
 import type { KcpLimits } from "./types.ts";
 
 export const DEFAULT_KCP_LIMITS: KcpLimits = {
@@ -12,13 +14,38 @@ export const DEFAULT_KCP_LIMITS: KcpLimits = {
   openTimeoutMs: 3_000,
   decideTimeoutMs: 12_000,
   silenceMs: 60_000,
-  drainStallMs: 300_000,
+  drainStallMs: 600_000,
   stockAnswerQuietMs: 1_000,
   stockHalfClosedIdleMs: 600_000,
   stockHalfClosedStallMs: 30_000,
   extendedMtu: 1346,
   extendedWindow: 4096,
 };
+
+/** KCP datagrams of peers of our kind are at least this large. */
+export const MIN_EXTENDED_MTU = 576;
+
+/** The defaults with `changes`. Throws a RangeError with a sentence when they do not fit together or into the pool's slots. */
+export function settleLimits(changes: Partial<KcpLimits> | undefined, pool: SlotPool): KcpLimits {
+  const limits = { ...DEFAULT_KCP_LIMITS, ...changes };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}.`);
+  }
+  const maxMtu = pool.slotBytes - ((KCP_HEADER_BYTES + 3) & ~3);
+  const { extendedMtu, extendedWindow } = limits;
+  if (!Number.isInteger(extendedMtu) || extendedMtu < MIN_EXTENDED_MTU || extendedMtu > maxMtu) {
+    throw new RangeError(
+      `extendedMtu must be a whole number from ${MIN_EXTENDED_MTU} to ${maxMtu} (slots of ${pool.slotBytes} bytes), not ${extendedMtu}.`,
+    );
+  }
+  const [least, most] = [MIN_RECEIVE_WINDOW_SEGMENTS, MAX_WINDOW_SEGMENTS];
+  if (!Number.isInteger(extendedWindow) || extendedWindow < least || extendedWindow > most) {
+    throw new RangeError(
+      `extendedWindow must be a whole number from ${least} to ${most}, not ${extendedWindow}.`,
+    );
+  }
+  return limits;
+}
 
 // ── opening (proxies.md 3.4) ────────────────────────────────────────────────────────────────────────────────────────
 /** The SYN (and the destination's SYN+ACK) is repeated this often when nothing better is known. */

@@ -21,7 +21,6 @@ import {
   DRAIN_SETTLE_MS,
   DRAIN_TELLING_SEGMENTS,
   STOCK_MSS,
-  STOCK_WINDOW,
 } from "./limits.ts";
 
 /** "probe": ask the peer for its window. "done": send the FIN. */
@@ -69,8 +68,7 @@ export class StockDrain {
       this.#window = window;
       this.lastProgressAt = now;
     }
-    // A window of 1023 may be the largest seen only because there was always one segment unread.
-    if (this.#phase === "empty" && window >= Math.max(STOCK_WINDOW, delivery.largestRemoteWindow)) {
+    if (this.#phase === "empty" && window >= wholeWindow(delivery.largestRemoteWindow)) {
       this.#phase = "settle";
       this.nextAt = this.#settledAt(now);
     }
@@ -98,4 +96,12 @@ export class StockDrain {
     const neededMs = heldBytes / Math.max(DRAIN_ASSUMED_BYTES_PER_MS, keptUp);
     return this.#emptySince + Math.max(DRAIN_SETTLE_MS, neededMs);
   }
+}
+
+/**
+ * The window of a peer with nothing unread, from the largest it ever told: the next power of two (1024 in all known ones), because
+ * 1023 may be the largest seen only for want of a moment without an unread segment.
+ */
+function wholeWindow(largest: number): number {
+  return largest === 0 ? Infinity : 2 ** Math.ceil(Math.log2(largest));
 }
