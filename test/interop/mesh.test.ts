@@ -109,28 +109,39 @@ interop("they dial: the link comes up, and IP packets of its kernel cross both w
     await stock.untilRoute("us", ({ peer_id }) => peer_id === node.peerId);
     t.like((await node.status()).peers[0]!.links[0], { isClient: false, url: "" });
 
-    const ping = lab.exec("routerB", ["ping", "-c", "1", "-W", "10", "10.91.0.1"]);
-    await until("the echo request", () => Promise.resolve(node.received.length > 0), 10_000);
-    const [request] = node.received;
+    const hasDevice = async (): Promise<boolean> =>
+      (await lab.must("routerB", ["ip", "route", "show", "10.91.0.0/24"])).trim() !== "";
+    await until("its TUN device", hasDevice, 10_000);
+    // One datagram to our virtual address, from a port of its own, waiting for the answer.
+    const exchange = lab.exec("routerB", ["python3", "-c", ECHO_CLIENT, "10.91.0.1"]);
+    const isUdp = ({ payload }: { payload: string }): boolean => payload.slice(18, 20) === "11";
+    await until("the datagram", () => Promise.resolve(node.received.some(isUdp)), 10_000);
+    const request = node.received.find(isUdp)!;
     t.like(request, { kind: "data", from: stock.peerId });
-    t.is(await node.send(stock.peerId, DATA, echoReply(Buffer.from(request!.payload, "hex"))), 1);
-    const { status, stdout } = await ping;
-    t.is(status, 0, stdout);
+    t.is(await node.send(stock.peerId, DATA, turnedAround(Buffer.from(request.payload, "hex"))), 1);
+    const { status, stdout, stderr } = await exchange;
+    t.deepEqual([status, stdout.trim()], [0, "hello"], stderr);
     const { counters } = await node.status();
     t.is(counters.clear_data! + counters.unreadable_encryption! + counters.clear_rpc!, 0);
   });
 });
 
-/** The answer to an ICMP echo request: addresses swapped, type 0, checksums right. */
-function echoReply(packet: Buffer): Buffer {
-  const reply = Buffer.from(packet);
-  packet.copy(reply, 12, 16, 20);
-  packet.copy(reply, 16, 12, 16);
-  reply[20] = 0;
-  // The type went from 8 to 0: the sum of the words fell by 0x0800, its complement rose by as much.
-  const sum = reply.readUInt16BE(22) + 0x0800;
-  reply.writeUInt16BE((sum & 0xffff) + (sum >>> 16), 22);
-  return reply;
+const ECHO_CLIENT = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(10)
+s.sendto(b"hello", (sys.argv[1], 5000))
+print(s.recvfrom(100)[0].decode())
+`;
+
+/** A UDP packet sent back: addresses and ports swapped. The checksums are sums, so they stay right. */
+function turnedAround(packet: Buffer): Buffer {
+  const out = Buffer.from(packet);
+  packet.copy(out, 12, 16, 20);
+  packet.copy(out, 16, 12, 16);
+  packet.copy(out, 20, 22, 24);
+  packet.copy(out, 22, 20, 22);
+  return out;
 }
 
 interop("a wrong secret is told, and there is no link", async (t) => {
