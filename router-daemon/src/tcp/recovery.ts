@@ -176,6 +176,10 @@ export class Recovery {
       // The first acknowledgement after the retransmission answers the transmission before it (RFC 3522).
       this.#undoable = false;
       this.undone++;
+      if (this.phase === Phase.fast) {
+        this.#reorderingSeen = true;
+        this.#widenReordering();
+      }
       this.cubic.undo();
       this.ranges.unloseAll(now);
       this.phase = Phase.open;
