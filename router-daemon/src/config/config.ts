@@ -22,7 +22,6 @@ export interface Config {
   readonly mtu: number;
   readonly enable_encryption: boolean;
   readonly encryption_algorithm: "aes-gcm";
-  readonly latency_first: boolean;
   readonly enable_kcp_proxy: boolean;
   readonly disable_kcp_input: boolean;
   /** As written. What is in force is {@link effectiveSmoltcp}. */
@@ -73,7 +72,6 @@ export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
   mtu: 1380,
   enable_encryption: true,
   encryption_algorithm: "aes-gcm",
-  latency_first: false,
   enable_kcp_proxy: false,
   disable_kcp_input: false,
   use_smoltcp: false,
@@ -114,7 +112,7 @@ export interface FlagState {
 }
 
 export function flagStates(config: Config): readonly FlagState[] {
-  const plain = (name: "enable_kcp_proxy" | "disable_kcp_input" | "latency_first" | "enable_encryption") => ({
+  const plain = (name: "enable_kcp_proxy" | "disable_kcp_input" | "enable_encryption") => ({
     name,
     configured: config[name],
     effective: config[name],
@@ -133,7 +131,6 @@ export function flagStates(config: Config): readonly FlagState[] {
           ? ""
           : "use_smoltcp is forced on while enable_kcp_proxy is on or a rule forces KCP: only the user-space stack can carry the LAN's connections.",
     },
-    plain("latency_first"),
     plain("enable_encryption"),
   ];
 }

@@ -154,13 +154,6 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     live: true,
     help: "End the clients' TCP in the user-space stack. Forced on while enable_kcp_proxy is on or a rule forces KCP.",
   },
-  latency_first: {
-    toml: { section: FLAGS, key: "latency_first" },
-    flag: "--latency-first",
-    kind: switchKind,
-    live: false,
-    help: "Prefer the way with the lowest latency to the one with the fewest nodes.",
-  },
   enable_encryption: {
     toml: { section: FLAGS, key: "enable_encryption" },
     flag: "--disable-encryption",

