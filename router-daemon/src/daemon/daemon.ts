@@ -53,6 +53,8 @@ import { connectionRow, peerRow, routeRow } from "./rows.ts";
 
 /** Peers whose restart is recognised by their instance id. */
 const MAX_INSTANCES = 1024;
+/** Carried connections that may be opening at the same time, per role. */
+const MAX_HALF_OPEN = 1024;
 const RANDOM_BYTES = 256;
 /** What stock nodes see as our version: the protocol level we speak, and who we are. */
 export const ANNOUNCED_VERSION = `2.6.4-kcp-router-${VERSION}`;
@@ -280,8 +282,12 @@ export class Daemon implements DaemonView {
       events: source,
     });
     const random = (bytes: Uint8Array) => this.#fillRandom(bytes);
+    // All of a network's peers know its secret: one of them may be a router whose whole LAN connects at once.
     const limits = {
       maxConnections: config.max_connections,
+      maxConnectionsPerPeer: config.max_connections,
+      maxHalfOpen: Math.min(config.max_connections, MAX_HALF_OPEN),
+      maxHalfOpenPerPeer: Math.min(config.max_connections, MAX_HALF_OPEN),
       extendedMtu: MAX_UDP_PAYLOAD - TUNNEL_AND_PEER_HEADERS - AEAD_TAIL - KCP_CONNECTION_HEADER,
       spareSlots: RX_RESERVE_SLOTS,
     };
