@@ -12,25 +12,23 @@
 import type { SlotPool } from "kcp-ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { networkDigest, networkKey128 } from "../wire/network-key.ts";
-import { AEAD_TAIL_BYTES, PacketFlag, PacketType, PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
 import { TUNNEL_HEADER_BYTES } from "../wire/udp-tunnel.ts";
 import type { Listener, ListenerFailure } from "./acceptor.ts";
 import { ControlIo } from "./control-io.ts";
 import { Drops } from "./drops.ts";
 import { EventQueue, type MeshEvent } from "./event.ts";
 import { ipListResponse, type LocalAddresses, NO_ADDRESSES } from "./ip-list.ts";
-import { MAX_LINKS } from "./limits.ts";
 import { LinkLayer } from "./link-layer.ts";
-import { LinkState } from "./link-table.ts";
+import { PacketInput } from "./packet-input.ts";
+import { PacketOutput } from "./packet-output.ts";
 import { type DirectLatency, PeerCenter } from "./peer-center/peer-center.ts";
-import { RouteTable } from "./route-table.ts";
 import { RouteSync } from "./routes/route-sync.ts";
 import type { LocalInfo, PeerInfo, RoutedPrefix } from "./routes/types.ts";
 import { RpcEndpoint } from "./rpc/endpoint.ts";
 import { GET_IP_LIST, handler } from "./rpc/service.ts";
 import { type PeerSnapshot, peerSnapshots, type RouteSnapshot, routeSnapshots } from "./snapshot.ts";
-import { NO_PEER, type PacketConsumer, type Random32 } from "./types.ts";
-import { ENDPOINT_BYTES, RxFlag, TX_WORDS, type Underlay } from "./underlay.ts";
+import type { PacketConsumer, Random32 } from "./types.ts";
+import { ENDPOINT_BYTES, RxFlag, type Underlay } from "./underlay.ts";
 
 export interface MeshConfig {
   readonly networkName: string;
@@ -54,25 +52,19 @@ export interface MeshNodeOptions {
   readonly now: number;
 }
 
-/** links.md 5.5. */
-const NEVER_ENCRYPTED = new Set<number>([PacketType.handshake, PacketType.ping, PacketType.pong]);
-
 export class MeshNode {
   readonly peerId: number;
   /** Packets not handed on, by reason. */
   readonly drops = new Drops();
-  readonly #bytes: Uint8Array;
-  readonly #words: Int32Array;
   readonly #slotBytes: number;
-  readonly #consumer: PacketConsumer;
-  readonly #encryption: boolean;
   readonly #io: ControlIo;
   readonly #events = new EventQueue();
   readonly #links: LinkLayer;
   readonly #rpc: RpcEndpoint;
   readonly #routes: RouteSync;
   readonly #center: PeerCenter;
-  readonly #routeTable: RouteTable;
+  readonly #input: PacketInput;
+  readonly #output: PacketOutput;
   #local: LocalInfo;
   #addresses: LocalAddresses = NO_ADDRESSES;
   #toldCompressed = false;
@@ -84,11 +76,7 @@ export class MeshNode {
   constructor({ config, underlay, pool, words, random, consumer, now }: MeshNodeOptions) {
     // The upper half makes us an unlikely peer centre (routes-rpc.md 3.12, 8).
     this.peerId = config.peerId ?? (random() | 0x8000_0000) >>> 0;
-    this.#bytes = pool.bytes;
-    this.#words = words;
     this.#slotBytes = pool.slotBytes;
-    this.#consumer = consumer;
-    this.#encryption = config.encryption;
     this.#local = config.local;
     const { networkName, networkSecret } = config;
     const digest = networkDigest(networkName, networkSecret);
@@ -103,11 +91,23 @@ export class MeshNode {
       drops: this.drops,
       overlay: () => this.#local,
     });
+    this.#output = new PacketOutput({
+      localPeerId: this.peerId,
+      encryption: config.encryption,
+      words,
+      io: this.#io,
+      links: this.#links,
+      drops: this.drops,
+      guide: {
+        nextHop: (peerId) => this.#routes.nextHop(peerId),
+        isPublicServer: (peerId) => this.#routes.peer(peerId)?.featureFlags.isPublicServer,
+      },
+    });
     this.#rpc = new RpcEndpoint({
       localPeerId: this.peerId,
       networkName,
       random,
-      send: (toPeerId, packetType, bytes) => this.#sendRpc(toPeerId, packetType, bytes),
+      send: (toPeerId, packetType, bytes) => this.#output.sendRpc(toPeerId, packetType, bytes),
     });
     this.#rpc.register(GET_IP_LIST.service, [
       handler(GET_IP_LIST, () => ipListResponse(this.#links.listeners, this.#addresses)),
@@ -120,14 +120,22 @@ export class MeshNode {
       now,
     });
     this.#center = new PeerCenter({ localPeerId: this.peerId, rpc: this.#rpc, routes: this.#routes, now });
-    this.#routeTable = new RouteTable({
-      linkTo: (peerId) => this.#linkTo(peerId),
-      setRoute: (route, link, peerId, packetType) => {
-        const encrypted = this.#isSealed(peerId, packetType);
-        const flags = encrypted ? PacketFlag.encrypted : 0;
-        return this.#io.setRoute(route, link, this.peerId, peerId, packetType, flags);
+    this.#input = new PacketInput({
+      localPeerId: this.peerId,
+      encryption: config.encryption,
+      bytes: pool.bytes,
+      links: this.#links,
+      drops: this.drops,
+      consumer,
+      control: {
+        rpc: (packetType, from, payload, at) => {
+          this.#rpc.handlePacket(packetType, from, payload, at);
+          this.#settle(at);
+        },
+        isKeyless: (peerId) => this.#routes.peer(peerId)?.featureFlags.isPublicServer === true,
+        compressed: (from) => this.#tellCompressed(from),
+        linksTouched: (at) => this.#settle(at),
       },
-      clearRoute: (route) => underlay.routeClear(route),
     });
   }
 
@@ -147,7 +155,7 @@ export class MeshNode {
     socket: number,
   ): boolean {
     if ((flags & RxFlag.datagram) !== 0) return this.#handleDatagram(slot, offset, length, now, socket);
-    return this.#handlePacket(slot, offset, length, link, flags, now);
+    return this.#input.handle(slot, offset, length, link, flags, now);
   }
 
   #handleDatagram(slot: number, offset: number, length: number, now: number, socket: number): boolean {
@@ -158,129 +166,7 @@ export class MeshNode {
       return false;
     }
     const packet = offset + TUNNEL_HEADER_BYTES;
-    return this.#handlePacket(slot, packet, length - TUNNEL_HEADER_BYTES, link, RxFlag.untouched, now);
-  }
-
-  /** The order of the checks is that of links.md 1.6. */
-  #handlePacket(
-    slot: number,
-    offset: number,
-    length: number,
-    link: number,
-    rxFlags: number,
-    now: number,
-  ): boolean {
-    const { table } = this.#links;
-    if (link < 0 || link >= MAX_LINKS || table.state[link] === LinkState.free) {
-      this.drops.unknown_link++;
-      return false;
-    }
-    if (length < PEER_HEADER_BYTES) {
-      this.drops.short_packet++;
-      return false;
-    }
-    table.rxPackets[link] = table.rxPackets[link]! + 1;
-    const cutOff =
-      (rxFlags & RxFlag.opened) !== 0 ? TUNNEL_HEADER_BYTES + AEAD_TAIL_BYTES : TUNNEL_HEADER_BYTES;
-    table.rxBytes[link] = table.rxBytes[link]! + length + cutOff;
-    table.lastRxMs[link] = now;
-    const bytes = this.#bytes;
-    const type = bytes[offset + 8]!;
-    if (type === PacketType.handshake) {
-      this.#links.handleHandshake(link, offset, length, now);
-      this.#settle(now);
-      return false;
-    }
-    if (table.state[link] !== LinkState.up) {
-      this.drops.before_handshake++;
-      return false;
-    }
-    if (type === PacketType.ping) {
-      this.#links.handlePing(link, offset, length);
-      return false;
-    }
-    if (type === PacketType.pong) {
-      this.#links.handlePong(link, offset, length, now);
-      return false;
-    }
-    if (readU32(bytes, offset + 4) !== this.peerId) {
-      this.drops.not_for_us++;
-      return false;
-    }
-    const from = readU32(bytes, offset);
-    if (from === this.peerId || from === NO_PEER) {
-      this.drops.from_ourselves++;
-      return false;
-    }
-    const flags = bytes[offset + 9]!;
-    if ((flags & (PacketFlag.encrypted | PacketFlag.compressed)) !== 0) {
-      this.#dropUnreadable(from, flags);
-      return false;
-    }
-    const payload = offset + PEER_HEADER_BYTES;
-    const payloadLength = length - PEER_HEADER_BYTES;
-    switch (type) {
-      case PacketType.data:
-        if (this.#isForged(rxFlags)) return false;
-        if ((flags & (PacketFlag.notSendToTun | PacketFlag.exitNode)) !== 0) {
-          if ((flags & PacketFlag.notSendToTun) !== 0) this.drops.not_for_tun++;
-          else this.drops.exit_node++;
-          return false;
-        }
-        return this.#consumer.data(from, slot, payload, payloadLength, now);
-      case PacketType.kcpSource:
-        if (this.#isForged(rxFlags)) return false;
-        return this.#consumer.kcp("destination", from, slot, payload, payloadLength, now);
-      case PacketType.kcpDestination:
-        if (this.#isForged(rxFlags)) return false;
-        return this.#consumer.kcp("source", from, slot, payload, payloadLength, now);
-      case PacketType.rpcRequest:
-      case PacketType.rpcResponse:
-        if ((rxFlags & RxFlag.opened) === 0 && !this.#mayRpcBeClear(link, from)) {
-          this.drops.clear_rpc++;
-          return false;
-        }
-        this.#rpc.handlePacket(type, from, bytes.slice(payload, payload + payloadLength), now);
-        this.#settle(now);
-        return false;
-      default:
-        this.drops.countType(type);
-        return false;
-    }
-  }
-
-  /**
-   * Payload in clear text although this network encrypts: anybody on the way could have made it. Stock nodes that do not
-   * encrypt cannot read us either (links.md 5.6), so nothing is lost by not reading them.
-   */
-  #isForged(rxFlags: number): boolean {
-    if (!this.#encryption || (rxFlags & RxFlag.opened) !== 0) return false;
-    this.drops.clear_data++;
-    return true;
-  }
-
-  /**
-   * Only shared nodes have no key (links.md 5.5). From anybody else a call in clear text would let everybody on the way
-   * announce routes.
-   */
-  #mayRpcBeClear(link: number, from: number): boolean {
-    if (!this.#encryption || this.#links.table.at(link)?.shared === true) return true;
-    return this.#routes.peer(from)?.featureFlags.isPublicServer === true;
-  }
-
-  #dropUnreadable(from: number, flags: number): void {
-    if ((flags & PacketFlag.encrypted) !== 0) {
-      this.drops.unreadable_encryption++;
-      return;
-    }
-    this.drops.compressed++;
-    if (this.#toldCompressed) return;
-    this.#toldCompressed = true;
-    this.#events.push(
-      "warning",
-      `Peer ${from} sends compressed packets, which this node cannot read. Switch data_compress_algo off on that node.`,
-      { type: "compressed_packets", peerId: from },
-    );
+    return this.#input.handle(slot, packet, length - TUNNEL_HEADER_BYTES, link, RxFlag.untouched, now);
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,17 +236,13 @@ export class MeshNode {
    * Counts what is handed to the host's `send` (the same list): bytes per link, and how often to ping depend on it.
    */
   noteSent(list: number, count: number): void {
-    const added = TUNNEL_HEADER_BYTES + PEER_HEADER_BYTES + (this.#encryption ? AEAD_TAIL_BYTES : 0);
-    for (let at = list; at < list + count * TX_WORDS; at += TX_WORDS) {
-      const link = this.#routeTable.linkOf(this.#words[at + 2]!);
-      if (link >= 0) this.#links.table.countSent(link, 1, this.#words[at + 1]! + added);
-    }
+    this.#output.noteSent(list, count);
   }
 
   /** Ends all links and closes all sockets. The node must not be used afterwards. */
   dispose(now: number): void {
     this.#links.dispose(now);
-    this.#routeTable.clear();
+    this.#output.routes.clear();
     this.#io.dispose();
   }
 
@@ -394,7 +276,7 @@ export class MeshNode {
    * input to the node.
    */
   route(peerId: number, packetType: number): number {
-    return this.#routeTable.find(peerId, packetType);
+    return this.#output.routes.find(peerId, packetType);
   }
 
   /** Round trip to a peer: measured on the link to a direct one, else the sum on the way as far as known. */
@@ -431,46 +313,22 @@ export class MeshNode {
       links: this.#links.table.size,
       half_open: this.#links.halfOpen,
       direct_peers: this.#links.peers.size,
-      routes: this.#routeTable.size,
-      route_evictions: this.#routeTable.evictions,
+      routes: this.#output.routes.size,
+      route_evictions: this.#output.routes.evictions,
       events_dropped: this.#events.dropped,
     };
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Number of the link that packets to this peer take first, or -1 (routes-rpc.md 5.4). */
-  #linkTo(peerId: number): number {
-    const direct = this.#links.peers.find(peerId);
-    if (direct !== undefined) return direct.best.number;
-    const nextHop = this.#routes.nextHop(peerId);
-    return this.#links.peers.find(nextHop)?.best.number ?? -1;
-  }
-
-  /** Whether a packet of ours to this peer is encrypted (links.md 5.5): RPC to a shared node must not be. */
-  #isSealed(peerId: number, packetType: number): boolean {
-    if (!this.#encryption || NEVER_ENCRYPTED.has(packetType)) return false;
-    if (packetType !== PacketType.rpcRequest && packetType !== PacketType.rpcResponse) return true;
-    const info = this.#routes.peer(peerId);
-    if (info !== undefined) return !info.featureFlags.isPublicServer;
-    const direct = this.#links.peers.find(peerId);
-    return direct !== undefined && !direct.shared;
-  }
-
-  #sendRpc(toPeerId: number, packetType: number, bytes: Uint8Array): void {
-    if (bytes.length > this.#io.maxRpcBytes) {
-      this.drops.rpc_too_long++;
-      return;
-    }
-    const link = this.#linkTo(toPeerId);
-    if (link < 0) {
-      this.drops.rpc_no_route++;
-      return;
-    }
-    const sealed = this.#isSealed(toPeerId, packetType);
-    const sent = this.#io.sendRpc(link, this.peerId, toPeerId, packetType, sealed, bytes);
-    if (sent < 0) this.drops.rpc_send_failed++;
-    else this.#links.table.countSent(link, 1, sent);
+  #tellCompressed(from: number): void {
+    if (this.#toldCompressed) return;
+    this.#toldCompressed = true;
+    this.#events.push(
+      "warning",
+      `Peer ${from} sends compressed packets, which this node cannot read. Switch data_compress_algo off on that node.`,
+      { type: "compressed_packets", peerId: from },
+    );
   }
 
   #measuredLatencies(): DirectLatency[] {
@@ -494,7 +352,7 @@ export class MeshNode {
     if (!linksMoved && !routesMoved) return;
     this.#seenLinks = peers.revision;
     this.#seenRoutes = this.#routes.revision;
-    this.#routeTable.refresh();
+    this.#output.routes.refresh();
     if (!routesMoved) return;
     this.#suspectForerunners(now);
     const revision = this.#routes.revision;
