@@ -38,15 +38,15 @@ bench:         ## Side by side with kcptun, the real EasyTier and kernel TCP (ON
 	@$(MAKE) build
 	@$(TSX) test/bench/bench.ts
 
-fuzz:          ## Datagram fuzzers, longer than in the tests (SECONDS_EACH=…)
+fuzz:          ## Datagram fuzzers, longer than in the tests (FUZZ_SECONDS=… for each, 300 by default)
 	@tools/prepare.sh test
 	@$(MAKE) build
-	@$(TSX) test/fuzz/fuzz.ts
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} npx ava --serial --concurrency=1 --timeout=3h 'test/fuzz/**/*.test.ts'
 
-soak:          ## Ten minutes against the real peer at 2 % loss, whole
+soak:          ## The long stories of the lab, whole: ten minutes against the real peer, 5 GB, a stalled reader
 	@tools/prepare.sh test
 	@$(MAKE) build
-	@SOAK=1 npx ava --serial --concurrency=1 --timeout=30m 'test/interop/**/*.test.ts'
+	@SOAK=1 npx ava --serial --concurrency=1 --timeout=1h 'test/{netns,interop}/**/*.test.ts'
 
 docs:          ## Write generated parts of the documents again
 	@tools/prepare.sh build

@@ -51,7 +51,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-if ! command -v node >/dev/null || [ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
+if ! command -v node >/dev/null || ! command -v npm >/dev/null || [ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
   say "This needs Node 20 or newer with npm. Install it (https://nodejs.org, or your system's package), then try again."
   exit 1
 fi
