@@ -41,7 +41,8 @@ bench:         ## Side by side with kcptun, the real EasyTier and kernel TCP (ON
 fuzz:          ## Datagram fuzzers, longer than in the tests (FUZZ_SECONDS=… for each, 300 by default)
 	@tools/prepare.sh test
 	@$(MAKE) build
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} npx ava --serial --concurrency=1 --timeout=3h 'test/fuzz/**/*.test.ts'
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} MESH_FUZZ_ROUNDS=$${MESH_FUZZ_ROUNDS:-400} \
+		npx ava --serial --concurrency=1 --timeout=3h 'test/**/*fuzz*.test.ts' 'router-daemon/kcp-ts/test/**/*fuzz*.test.ts'
 
 soak:          ## The long stories of the lab, whole: ten minutes against the real peer, 5 GB, a stalled reader
 	@tools/prepare.sh test

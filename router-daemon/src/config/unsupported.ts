@@ -119,7 +119,7 @@ export const UNSUPPORTED: readonly UnsupportedOption[] = [
   short("-w", refuse(undefined, "config_server", "Write the configuration in a file and name it with -c.")),
   refuse(undefined, "config_dir", "Name one file with -c; start one process per network."),
   ignore(undefined, "machine_id", "There is no configuration server."),
-  short("-e", refuse(undefined, "external_node", "A node of your own network is named with --peers.")),
+  short("-e", refuse(undefined, "external_node", "Name the node with --peers.")),
   refuse(undefined, "compression", "Nothing is compressed. Remove it.", ["none"]),
   refuse(undefined, "vpn_portal", "Remove it."),
   refuse(undefined, "socks5", "Remove it."),
