@@ -244,23 +244,17 @@ export async function transfer(lab: Lab, options: TransferOptions): Promise<Tran
     ["client", clientReports],
     ["server", serverReports],
   ] as const;
-  const byId = sides.map(([side, reports]) => ({
-    side,
-    reports: new Map(reports.map((report) => [report.id, report])),
-  }));
+  const [fromClient, fromServer] = sides.map(
+    ([, reports]) => new Map(reports.map((report) => [report.id, report])),
+  );
   for (let id = 0; id < connections; id++) {
     const before = bad.length;
-    for (const { side, reports } of byId) {
-      const report = reports.get(id) ?? {
-        id,
-        mode,
-        outcome: "timeout",
-        received: 0,
-        expected: 0,
-        sent: 0,
-        toSend: 0,
-        error: "",
-      };
+    const seen = { client: fromClient?.get(id), server: fromServer?.get(id) };
+    for (const side of ["client", "server"] as const) {
+      const other = side === "client" ? seen.server : seen.client;
+      const error = `the other end: ${other?.outcome ?? "nothing either"}`;
+      const silent = { id, outcome: "timeout", received: 0, expected: 0, sent: 0, toSend: 0, error };
+      const report = seen[side] ?? { ...silent, mode: other?.mode ?? mode };
       if (!GOOD_OUTCOMES.has(report.outcome)) bad.push({ ...report, side });
     }
     if (bad.length === before) ok++;

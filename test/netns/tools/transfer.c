@@ -236,6 +236,11 @@ static void resume_stalled(void) {
 }
 
 static struct stream *stream_new(int fd, bool server) {
+  /* A reset that the network lost is found out by asking: one who only reads would otherwise wait for ever. */
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 2);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 10);
   struct stream *s = calloc(1, sizeof *s);
   s->fd = fd;
   s->server = server;
