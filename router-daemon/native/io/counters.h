@@ -20,7 +20,7 @@
   X(rxBadTag)            /* dropped: forged, damaged, or another secret */                                             \
   X(rxNoKey)             /* dropped: encrypted, and encryption is off here */                                          \
   X(rxMalformed)         /* dropped: tunnel or peer header does not add up */                                          \
-  X(rxUnknownLink)       /* dropped: DATA of no link of ours */                                                        \
+  X(rxUnknownLink)       /* dropped: sealed DATA of no link of ours */                                                        \
   X(rxTooLarge)          /* dropped: does not fit a slot */                                                            \
   X(rxOverrun)           /* dropped: received, but no slots were offered in time */                                    \
   X(udpSendCalls)        /* sendmmsg */                                                                                \

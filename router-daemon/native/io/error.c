@@ -41,6 +41,7 @@ const char *io_describe(int code, char *buffer, size_t buffer_bytes) {
     return "AES-128-GCM is not available: this Node executable neither exports OpenSSL's EVP functions nor is "
            "libcrypto.so.3 or libcrypto.so.1.1 installed.";
   }
+  if (code < IO_E_END_OF_STREAM) return "An unknown error.";
   const char *sentence = sentence_of(-code);
   if (sentence != NULL) return sentence;
   snprintf(buffer, buffer_bytes, "The kernel says: %s (error %d).", strerror(-code), -code);

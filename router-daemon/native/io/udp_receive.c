@@ -209,10 +209,12 @@ static int deliver(struct io_core *core, const struct rx_batch *batch, struct li
     *link = link_find(core, key);
   }
   if (*link < 0) {
-    core->count.rxUnknownLink++;
     /* A session becomes a link with its handshake, which is in clear text; sealed packets of no link are stale. */
-    if (length < TUNNEL_BYTES + PEER_HEADER_BYTES || (data[TUNNEL_BYTES + PEER_FLAGS] & FLAG_ENCRYPTED)) return 0;
-    return deliver_control(core, batch, data, length, slot, entry);
+    if (length >= TUNNEL_BYTES + PEER_HEADER_BYTES && !(data[TUNNEL_BYTES + PEER_FLAGS] & FLAG_ENCRYPTED)) {
+      return deliver_control(core, batch, data, length, slot, entry);
+    }
+    core->count.rxUnknownLink++;
+    return 0;
   }
   return deliver_packet(core, data + TUNNEL_BYTES, length - TUNNEL_BYTES, *link, slot, entry);
 }

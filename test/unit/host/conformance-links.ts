@@ -85,23 +85,50 @@ export function linkConformance(suite: Suite): void {
     t.is(d.count("rxMalformed"), refuse.length);
   });
 
-  suite.test("DATA of another conn_id, sender or socket belongs to no link", async (t, desk, world) => {
+  suite.test(
+    "sealed DATA of another conn_id, sender or socket belongs to no link",
+    async (t, desk, world) => {
+      const d = desk();
+      const { left, right } = pair(d);
+      const stranger = d.udp();
+      d.identity(ME, KEY);
+      const packet = sealed(ME, pattern(20, 4));
+      d.datagram(left, right.port, tunnel(CONN + 1, 3, packet));
+      d.datagram(stranger, right.port, tunnel(CONN, 3, packet));
+      d.datagram(left, stranger.port, tunnel(CONN, 3, packet));
+      d.datagram(left, right.port, tunnel(CONN, 3, packet.subarray(0, 15)));
+      d.datagram(left, right.port, tunnel(CONN, 3, packet));
+      const got = await arrivals(world, d, right, 1);
+      t.is(got.length, 1);
+      t.is(got[0]!.link, 2);
+      t.deepEqual(got[0]!.bytes.subarray(16), pattern(20, 4));
+      await world.until(
+        () => d.drain(stranger).length === 0 && d.count("rxUnknownLink") === 3,
+        "three refusals",
+      );
+    },
+  );
+
+  suite.test("clear DATA of no link comes as a datagram: it may be a handshake", async (t, desk, world) => {
     const d = desk();
     const { left, right } = pair(d);
-    const stranger = d.udp();
-    const packet = concat(peerHeader({ to: ME }), pattern(20, 4));
-    d.datagram(left, right.port, tunnel(CONN + 1, 3, packet));
-    d.datagram(stranger, right.port, tunnel(CONN, 3, packet));
-    d.datagram(left, stranger.port, tunnel(CONN, 3, packet));
-    d.datagram(left, right.port, tunnel(CONN, 3, packet));
-    const got = await arrivals(world, d, right, 1);
-    t.is(got.length, 1);
-    t.is(got[0]!.link, 2);
-    t.deepEqual(got[0]!.bytes, packet);
-    await world.until(
-      () => d.drain(stranger).length === 0 && d.count("rxUnknownLink") === 3,
-      "three refusals",
+    const handshake = tunnel(CONN + 1, 3, concat(peerHeader({ to: 0, type: 2 }), pattern(60, 4)));
+    d.datagram(left, right.port, handshake);
+    d.datagram(left, right.port, tunnel(CONN + 1, 3, pattern(15, 1)));
+    d.datagram(left, right.port, tunnel(CONN, 3, concat(peerHeader({ to: 0, type: 2 }), pattern(60, 4))));
+    const got = await arrivals(world, d, right, 2);
+    t.deepEqual(
+      got.map(({ link, flags }) => [link, flags]),
+      [
+        [-1, RxFlag.datagram],
+        [2, RxFlag.untouched],
+      ],
     );
+    t.deepEqual(got[0]!.bytes, handshake);
+    const end = (got[0]!.slot + 1) * d.host.memory.slotBytes;
+    const from = d.endpoint("127.0.0.1", left.port);
+    t.deepEqual(d.bytes.slice(end - ENDPOINT_BYTES, end), d.bytes.slice(from, from + ENDPOINT_BYTES));
+    t.is(d.count("rxUnknownLink"), 1);
   });
 
   suite.test("plain packets and packets for others come as they are", async (t, desk, world) => {
@@ -418,7 +445,7 @@ export function linkConformance(suite: Suite): void {
       t.is(d.send(list), 0);
       // A cleared link no longer receives either, and its meaning is free for another number.
       d.host.linkClear(2);
-      d.datagram(left, right.port, tunnel(CONN, 3, peerHeader({ to: ME })));
+      d.datagram(left, right.port, tunnel(CONN, 3, sealed(ME, pattern(5, 5))));
       await world.until(() => d.drain(right).length === 0 && d.count("rxUnknownLink") === 1, "the refusal");
       t.is(d.link(7, right, left.port, CONN), 0);
       d.datagram(left, right.port, tunnel(CONN, 3, peerHeader({ to: ME })));

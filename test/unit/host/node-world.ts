@@ -29,8 +29,10 @@ export class NodeWorld implements World {
 
   async until(done: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
-    while (!done()) {
-      if (performance.now() > deadline) throw new Error(`Waited ${PATIENCE_MS} ms in vain for ${what}.`);
+    // Also so many looks: other tests may keep this process from looking.
+    for (let looks = 0; !done(); looks++) {
+      if (looks > 500 && performance.now() > deadline)
+        throw new Error(`Waited ${PATIENCE_MS} ms in vain for ${what}.`);
       await sleep(1);
     }
   }

@@ -55,10 +55,12 @@ class Direction {
   readonly fromHandle: number;
   readonly toHandle: number;
   readonly cut: boolean;
+  /** Where outgoing frames are put together: not the desk's scratch, which the scene uses beside. */
+  readonly #place: number;
   largest = 0;
   udpTrains = 0;
   badChecksums = 0;
-  refused = 0;
+  readonly refused: number[] = [];
 
   constructor(from: Desk, fromHandle: number, to: Desk, toHandle: number, cut: boolean) {
     this.from = from;
@@ -66,8 +68,9 @@ class Direction {
     this.fromHandle = fromHandle;
     this.toHandle = toHandle;
     this.cut = cut;
+    this.#place = to.host.memory.reserve(70_000);
     for (let i = 0; i < 100; i++) from.words[from.slots + i] = i;
-    to.bytes.fill(0, to.scratch, to.scratch + VNET_HEADER_BYTES);
+    to.bytes.fill(0, this.#place, this.#place + VNET_HEADER_BYTES);
   }
 
   pump(): void {
@@ -85,29 +88,30 @@ class Direction {
     this.largest = Math.max(this.largest, length - VNET_HEADER_BYTES);
     if (from.bytes[offset + 1] === 5) this.udpTrains++;
     if (!this.cut) {
-      to.bytes.set(from.bytes.subarray(offset, offset + length), to.scratch);
-      this.#write([[to.scratch, length]]);
+      to.bytes.set(from.bytes.subarray(offset, offset + length), this.#place);
+      this.#write([[this.#place, length]]);
       return;
     }
     const lengths = from.out + 1000;
     const packets = from.host.tunSplit(offset, length, MTU, from.slots, lengths, 100, 30);
-    if (packets < 0) this.refused++;
+    if (packets < 0) this.refused.push(packets);
     for (let i = 0; i < packets; i++) {
       const at = i * from.host.memory.slotBytes + 30;
       const packet = from.bytes.subarray(at, at + from.words[lengths + i]!);
       if (!checksumsOk(packet)) this.badChecksums++;
       // Header and packet gathered from two places.
-      to.bytes.set(packet, to.scratch + 1000);
+      to.bytes.set(packet, this.#place + 1000);
       this.#write([
-        [to.scratch, VNET_HEADER_BYTES],
-        [to.scratch + 1000, 1],
-        [to.scratch + 1001, packet.length - 1],
+        [this.#place, VNET_HEADER_BYTES],
+        [this.#place + 1000, 1],
+        [this.#place + 1001, packet.length - 1],
       ]);
     }
   }
 
   #write(pairs: [number, number][]): void {
-    if (this.to.host.tunWrite(this.toHandle, this.to.iov(pairs), pairs.length) <= 0) this.refused++;
+    const written = this.to.host.tunWrite(this.toHandle, this.to.iov(pairs), pairs.length);
+    if (written <= 0) this.refused.push(written);
   }
 }
 
@@ -209,7 +213,7 @@ async function crossing(options: string[]): Promise<Record<string, unknown>> {
   results.udpTrains = scene.up.udpTrains;
   results.badChecksums = scene.up.badChecksums + scene.down.badChecksums;
   results.checksumErrors = checksumErrors("self") + checksumErrors(scene.far.pid!);
-  results.refused = scene.up.refused + scene.down.refused;
+  results.refused = [...scene.up.refused, ...scene.down.refused];
   scene.far.stdin?.end();
   return results;
 }
