@@ -17,6 +17,9 @@ import { ACK_DATA, KcpFlag, SYN_ACK } from "./packet.ts";
 import type { Phase } from "./phase.ts";
 import { Ready } from "./types.ts";
 
+/** Body of a FIN between nodes of our kind. */
+const FINAL_BYTES = 4;
+
 export class OpenPhase<Owner> implements Phase {
   /** KCP output is held back until then. */
   holdUntil = 0;
@@ -117,7 +120,8 @@ export class OpenPhase<Owner> implements Phase {
 
   #receiveFin(offset: number, length: number, now: number): void {
     const connection = this.#connection;
-    if (!connection.tellsItsEnd || length < 4) this.#finishPeer(now);
+    if (!connection.tellsItsEnd) this.#finishPeer(now);
+    else if (length < FINAL_BYTES) connection.host.counters.droppedData++;
     else if (connection.peerFinished) connection.owe(Control.finAck);
     else {
       this.#peerFinalBytes = readU32(connection.host.pool.bytes, offset);

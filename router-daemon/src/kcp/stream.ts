@@ -33,7 +33,11 @@ export abstract class CarriedStream {
   // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   get writableBytes(): number {
-    return this.isWritable && this.kcp !== undefined ? this.kcp.writableBytes : 0;
+    if (!this.isWritable || this.kcp === undefined) return 0;
+    const bytes = this.kcp.writableBytes;
+    // Whoever asks in vain wants to hear when that changes.
+    if (bytes === 0) this.noteStarved();
+    return bytes;
   }
 
   reserve(words: Int32Array, at: number, maxPairs: number): number {

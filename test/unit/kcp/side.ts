@@ -19,6 +19,8 @@ export function streamByte(salt: number, i: number): number {
   return (salt * 17 + i * 31 + (i >>> 8) * 7 + (i >>> 16)) & 0xff;
 }
 
+const BUFFER = new Uint8Array(65536);
+
 /** What the application at one end of a connection does. */
 export interface Plan {
   /** Bytes to send. */
@@ -86,9 +88,9 @@ export class Talker {
     if (plan.readBytesPerMs !== undefined) {
       allowed = Number.isNaN(this.#readAt) ? 0 : Math.floor((now - this.#readAt) * plan.readBytesPerMs);
       if (allowed > 0 || Number.isNaN(this.#readAt)) this.#readAt = now;
-      if (connection.readableBytes > 0) again = now + 1;
+      if (connection.readableBytes > 0 && plan.readBytesPerMs > 0) again = now + 1;
     }
-    const buffer = new Uint8Array(65536);
+    const buffer = BUFFER;
     while (allowed > 0 && connection.readableBytes > 0) {
       const count = connection.read(buffer.subarray(0, Math.min(buffer.length, allowed)));
       for (let i = 0; i < count; i++) {
