@@ -540,14 +540,14 @@ export class TcpFlow implements Flow {
 
   #updateLow(): void {
     const sender = this.#sender;
-    if (sender !== null && !sender.finQueued && sender.space < sender.limitBytes / 4) this.#isLow = true;
+    if (sender !== null && !sender.finQueued && sender.space < sender.capacityBytes / 8) this.#isLow = true;
   }
 
   #tellWritable(): void {
     const sender = this.#sender!;
     if (!this.#isLow) {
       this.#updateLow();
-    } else if (sender.space >= sender.limitBytes / 2) {
+    } else if (sender.space >= sender.capacityBytes / 4) {
       this.#isLow = false;
       this.#home.events.writable(this);
     }

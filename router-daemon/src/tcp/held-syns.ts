@@ -2,8 +2,8 @@ import { AgeList } from "./age-list.ts";
 import type { TcpFlow } from "./flow.ts";
 
 /**
- * Who must go when too many SYNs are held: the oldest of the client that holds most, so that a client that floods pushes
- * out its own. If the newcomer's client is the one that holds most, the newcomer is not held at all.
+ * Who must go when too many SYNs are held: the oldest of the client that holds most. If that is the newcomer's own client,
+ * the newcomer is not held at all: a client that floods takes no place from others, its surplus travels as plain IP.
  */
 export class HeldSyns {
   readonly #ages: AgeList;

@@ -3,7 +3,7 @@
 export interface TcpLimits {
   /** Flows at once, held ones included. A SYN beyond it travels as plain IP. */
   readonly maxFlows: number;
-  /** Held SYNs at once. Beyond it the client that holds most loses its oldest; see `held-syns.ts`. */
+  /** Held SYNs at once. Beyond it the client that holds most gives way; see `held-syns.ts`. */
   readonly maxHeldSyns: number;
   /** Bound of a flow's send queue: starts at the first, grows with the congestion window up to the second. */
   readonly minSendBytes: number;

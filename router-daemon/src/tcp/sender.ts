@@ -96,6 +96,11 @@ export class Sender {
     return Math.max(this.#minSendBytes, Math.min(this.#maxSendBytes, 2 * this.recovery.cubic.windowBytes));
   }
 
+  /** The most that `space` can be now: the bound on bytes, or on slots where that is smaller. */
+  get capacityBytes(): number {
+    return Math.min(this.limitBytes, this.#maxSendSlots * this.#slotBytes);
+  }
+
   get space(): number {
     if (this.finQueued) return 0;
     const slots = (this.#maxSendSlots - this.queue.slots) * this.#slotBytes;

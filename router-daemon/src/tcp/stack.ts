@@ -352,7 +352,12 @@ function verifyOptions(options: TcpStackOptions, limits: TcpLimits): void {
   }
   if (regionOffset % 64 !== 0)
     throw new RangeError(`The region must begin at a multiple of 64, not at ${regionOffset}.`);
-  const { maxSendSlots } = limits;
+  const { maxSendSlots, minSendBytes, maxSendBytes } = limits;
+  if (minSendBytes < 8 * pool.slotBytes || maxSendBytes < minSendBytes) {
+    throw new RangeError(
+      `minSendBytes must be at least 8 slots and not above maxSendBytes, not ${minSendBytes}.`,
+    );
+  }
   if (maxSendSlots < 16 || (maxSendSlots & (maxSendSlots - 1)) !== 0) {
     throw new RangeError(`maxSendSlots must be a power of two of at least 16, not ${maxSendSlots}.`);
   }

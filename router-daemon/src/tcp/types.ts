@@ -79,7 +79,7 @@ export interface TcpEvents {
   evicting(flow: Flow): void;
   /** The client has acknowledged our SYN-ACK. */
   established(flow: Flow): void;
-  /** There is room again: `sendSpace` was below a quarter of the flow's bound and has grown past the half. */
+  /** There is room again: `sendSpace` was below an eighth of the flow's bound and has grown past a quarter. */
   writable(flow: Flow): void;
   /** The client's FIN, after all its bytes were received (half-close: sending goes on). */
   finished(flow: Flow): void;

@@ -71,7 +71,6 @@ export class Client {
   #peerMss = 536;
   #duplicates = 0;
   #recoverUntil = -1;
-  #sacked = new Set<number>();
   #timerAt = Number.POSITIVE_INFINITY;
   #backoff = 0;
   #synAt = 0;
@@ -79,7 +78,12 @@ export class Client {
   // Receiving.
   #peerIsn = 0;
   #expected = 0;
-  #have = new Map<number, number>();
+  /** By position: 1 = here, out of order; and the bytes. Both grow with need. */
+  #have = new Uint8Array(1 << 16);
+  #bytes = new Uint8Array(1 << 16);
+  /** Bytes that are here out of order, and the end of the furthest. */
+  #outOfOrder = 0;
+  #furthest = 0;
   #finAt = -1;
   #buffered: number[] = [];
   #ackAt = Number.POSITIVE_INFINITY;
@@ -178,6 +182,13 @@ export class Client {
     this.#read();
   }
 
+  /** Throws away what was acknowledged selectively only. */
+  forgetOutOfOrder(): void {
+    this.#have.fill(0);
+    this.#outOfOrder = 0;
+    this.#furthest = this.#expected;
+  }
+
   handleTimeout(now: number): void {
     if (this.silent) return;
     this.#now = now;
@@ -190,7 +201,6 @@ export class Client {
       this.retransmissions++;
       this.#duplicates = 0;
       this.#recoverUntil = -1;
-      this.#sacked.clear();
       // A probe into a closed window, or everything from the first missing byte on.
       this.#next = this.#una;
       if (this.#peerWindow === 0) this.#sendAt(this.#una, 1);
@@ -276,7 +286,6 @@ export class Client {
       const from = this.#nearest(left - this.options.isn - 1, this.#una);
       const to = this.#nearest(right - this.options.isn - 1, this.#una);
       if (to <= from || to > end) throw new Error(`SACK block ${from}..${to} of ${end}`);
-      for (let at = Math.max(from, this.#una); at < to; at++) this.#sacked.add(at);
     }
     const window = segment.window * 2 ** this.#peerShift;
     if (position > this.#una) {
@@ -284,7 +293,6 @@ export class Client {
       this.#next = Math.max(this.#next, this.#una);
       this.#duplicates = 0;
       this.#backoff = 0;
-      for (const at of this.#sacked) if (at < position) this.#sacked.delete(at);
       if (this.#una < this.#recoverUntil) this.#resendFirst();
       this.#arm();
     } else if (
@@ -329,16 +337,13 @@ export class Client {
     const limit = this.#expected + this.#window();
     for (let index = 0; index < payload.length; index++) {
       const at = position + index;
-      if (at >= this.#expected && at < limit) this.#have.set(at, payload[index]!);
+      if (at >= this.#expected && at < limit) this.#keep(at, payload[index]!);
     }
     const before = this.#expected;
-    for (
-      let byte = this.#have.get(this.#expected);
-      byte !== undefined;
-      byte = this.#have.get(this.#expected)
-    ) {
-      this.#have.delete(this.#expected);
-      this.#buffered.push(byte);
+    while (this.#have[this.#expected] === 1) {
+      this.#have[this.#expected] = 0;
+      this.#outOfOrder--;
+      this.#buffered.push(this.#bytes[this.#expected]!);
       this.#expected++;
     }
     if (this.#finAt === this.#expected && !this.finReceived) {
@@ -348,9 +353,23 @@ export class Client {
     if (this.reading) this.#read();
     if (payload.length === 0 && !flags.has("fin")) return;
     this.#unacked += 1;
-    const inOrder = before === position && this.#have.size === 0 && !flags.has("fin");
+    const inOrder = before === position && this.#outOfOrder === 0 && !flags.has("fin");
     if (!inOrder || this.options.delayedAckMs === 0 || this.#unacked >= 2) this.#acknowledge(position);
     else this.#ackAt = Math.min(this.#ackAt, this.#now + this.options.delayedAckMs);
+  }
+
+  #keep(at: number, byte: number): void {
+    if (at >= this.#have.length) {
+      const [have, bytes] = [new Uint8Array(2 * at), new Uint8Array(2 * at)];
+      have.set(this.#have);
+      bytes.set(this.#bytes);
+      this.#have = have;
+      this.#bytes = bytes;
+    }
+    if (this.#have[at] === 0) this.#outOfOrder++;
+    this.#have[at] = 1;
+    this.#bytes[at] = byte;
+    if (at >= this.#furthest) this.#furthest = at + 1;
   }
 
   #read(): void {
@@ -366,17 +385,17 @@ export class Client {
     this.#ackAt = Number.POSITIVE_INFINITY;
     this.#unacked = 0;
     const segment = this.#segment(this.#sequenceOf(this.#next), new Uint8Array(0), ["ack"]);
-    if (this.#usesSack && this.#have.size > 0) segment.sack = this.#sackBlocks(recent);
+    if (this.#usesSack && this.#outOfOrder > 0) segment.sack = this.#sackBlocks(recent);
     this.#transmit(segment);
   }
 
   #sackBlocks(recent: number): [number, number][] {
-    const positions = [...this.#have.keys()].sort((a, b) => a - b);
     const blocks: [number, number][] = [];
-    for (const at of positions) {
-      const last = blocks.at(-1);
-      if (last !== undefined && last[1] === at) last[1]++;
-      else blocks.push([at, at + 1]);
+    for (let at = this.#have.indexOf(1, this.#expected); at >= 0 && at < this.#furthest; ) {
+      const gap = this.#have.indexOf(0, at);
+      const end = gap < 0 ? this.#furthest : gap;
+      blocks.push([at, end]);
+      at = this.#have.indexOf(1, end);
     }
     blocks.sort((a, b) => Number(b[0] <= recent && recent < b[1]) - Number(a[0] <= recent && recent < a[1]));
     return blocks

@@ -79,7 +79,9 @@ export class Server implements FlowReceiver {
   /** What `receive` takes at most, whatever was promised. */
   takesAtMost = Number.POSITIVE_INFINITY;
   readonly #world: World;
-  readonly #waiting: number[] = [];
+  #waiting: number[] = [];
+  /** Bytes of `#waiting` that the stack has taken. */
+  #taken = 0;
   #shutdownWaits = false;
 
   constructor(world: World, flow: Flow) {
@@ -118,26 +120,28 @@ export class Server implements FlowReceiver {
   }
 
   get waitingBytes(): number {
-    return this.#waiting.length;
+    return this.#waiting.length - this.#taken;
   }
 
   /** Hands as much to the stack as it takes, in slots of a KCP segment's size. */
   push(): void {
     const { pool, slotPayload } = this.#world;
-    while (this.#waiting.length > 0) {
-      const length = Math.min(this.#waiting.length, slotPayload);
+    while (this.waitingBytes > 0) {
+      const length = Math.min(this.waitingBytes, slotPayload);
       if (this.flow.sendSpace < length) return;
       const slot = pool.alloc();
       this.lacksSlots = slot < 0;
       if (slot < 0) return;
       const offset = slot * pool.slotBytes + 100;
-      pool.bytes.set(this.#waiting.slice(0, length), offset);
+      pool.bytes.set(this.#waiting.slice(this.#taken, this.#taken + length), offset);
       if (!this.flow.send(slot, offset, length)) {
         pool.free(slot);
         return;
       }
-      this.#waiting.splice(0, length);
+      this.#taken += length;
     }
+    this.#waiting = [];
+    this.#taken = 0;
     if (this.#shutdownWaits) this.flow.shutdown();
   }
 }
@@ -160,6 +164,8 @@ export class World {
   readonly servers: Server[] = [];
   readonly held: Flow[] = [];
   readonly evicted: Flow[] = [];
+  /** Why each flow ended. */
+  readonly ends = new Map<Flow, CloseReason>();
   /** What `handleFrame` left to the plain path. */
   readonly plain: NaiveSegment[] = [];
   /** Every frame that the stack sent, before it is cut. */
@@ -170,6 +176,8 @@ export class World {
   sinkFull = false;
   /** Looks at each packet on its way; false = lost. */
   filter: ((segment: NaiveSegment, up: boolean) => boolean) | undefined;
+  /** What the stack is given instead of random numbers: its clock's offset and its first sequence number, per flow. */
+  readonly nextRandom: number[] = [];
   readonly #frameOffset: number;
   readonly #words: Int32Array;
   #transit: Transit[] = [];
@@ -206,7 +214,7 @@ export class World {
       pool: this.pool,
       words: this.#words,
       regionOffset,
-      random: () => this.random.int32(),
+      random: () => this.nextRandom.shift() ?? this.random.int32(),
       mtu: this.options.mtu,
       events: this.#events(),
       ...this.options.stack,
@@ -232,10 +240,10 @@ export class World {
         this.server(flow).finished = true;
       },
       closed: (flow, reason) => {
+        if (this.ends.has(flow)) throw new Error("closed twice");
+        this.ends.set(flow, reason);
         const server = this.servers.find((one) => one.flow === flow);
-        if (server === undefined) return;
-        if (server.reason !== undefined) throw new Error("closed twice");
-        server.reason = reason;
+        if (server !== undefined) server.reason = reason;
       },
     };
   }
@@ -289,10 +297,11 @@ export class World {
 
   /** Moves what is due now; asks the stack for output until it has none. */
   #step(): void {
-    const due = this.#transit
-      .filter((one) => one.at <= this.now)
-      .sort((a, b) => a.at - b.at || a.order - b.order);
-    this.#transit = this.#transit.filter((one) => one.at > this.now);
+    const due: Transit[] = [];
+    const later: Transit[] = [];
+    for (const one of this.#transit) (one.at <= this.now ? due : later).push(one);
+    due.sort((a, b) => a.at - b.at || a.order - b.order);
+    this.#transit = later;
     let pending: NaiveSegment | null = null;
     for (const { segment, up } of due) {
       if (!up) {
