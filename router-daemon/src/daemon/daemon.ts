@@ -252,7 +252,7 @@ export class Daemon implements DaemonView {
         localPeerId: mesh.peerId,
         ownerOf: (ip) => mesh.ownerOf(ip),
         peers: () => mesh.peerSnapshots().flatMap(({ info }) => info ?? []),
-        route: (peerId, type) => mesh.route(peerId, type),
+        route: (peerId, type, flags) => mesh.route(peerId, type, flags),
       },
       pool: this.#pool,
       batch: path.batch,
@@ -260,6 +260,7 @@ export class Daemon implements DaemonView {
       words,
       word: this.#regions.plainWord,
       zeroVnet: this.#regions.zeroVnet,
+      seed: this.#random32(),
     });
     plain.configure(this.#tun?.handle ?? -1, tunMtu(config), config.ipv4.address, config.ipv4.prefixLength);
     const source = new SourceProxy({

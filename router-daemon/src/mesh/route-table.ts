@@ -1,6 +1,6 @@
 /**
- * Route numbers: what the host puts in front of a payload for (peer, packet type), registered once and kept true when the
- * next hop or its link changes.
+ * Route numbers: what the host puts in front of a payload for (peer, packet type, flags), registered once and kept true when
+ * the next hop or its link changes.
  *
  * A number is good until the next input to the node. Freed numbers wait their turn before they are used again.
  */
@@ -13,16 +13,17 @@ export interface RouteResolver {
   /** Number of the link to the next hop, or -1. */
   linkTo(peerId: number): number;
   /** Registers a route with the host; negative = refused. */
-  setRoute(route: number, link: number, peerId: number, packetType: number): number;
+  setRoute(route: number, link: number, peerId: number, packetType: number, flags: number): number;
   clearRoute(route: number): void;
 }
 
-/** Packet types are bytes. */
+/** Packet types and header flags are bytes; together they are a route's kind. */
 const TYPES = 256;
+const KINDS = TYPES * 256;
 
 export class RouteTable {
   readonly #resolver: RouteResolver;
-  /** peer id * 256 + packet type → route number. */
+  /** (peer id * 256 + flags) * 256 + packet type → route number. */
   readonly #numbers = new Map<number, number>();
   readonly #keys = new Float64Array(MAX_ROUTES);
   readonly #links = new Int32Array(MAX_ROUTES).fill(-1);
@@ -42,9 +43,9 @@ export class RouteTable {
     return this.#numbers.size;
   }
 
-  /** The route number, or -1 while there is no way to the peer. */
-  find(peerId: number, packetType: number): number {
-    const key = peerId * TYPES + packetType;
+  /** The route number, or -1 while there is no way to the peer. `flags` are header flags beside those of encryption. */
+  find(peerId: number, packetType: number, flags: number): number {
+    const key = peerId * KINDS + flags * TYPES + packetType;
     const route = this.#numbers.get(key);
     if (route === undefined) return this.#add(key);
     this.#usedAt[route] = ++this.#uses;
@@ -88,7 +89,9 @@ export class RouteTable {
   }
 
   #set(route: number, link: number, key: number): boolean {
-    if (this.#resolver.setRoute(route, link, peerOf(key), key % TYPES) < 0) return false;
+    const kind = key % KINDS;
+    if (this.#resolver.setRoute(route, link, peerOf(key), kind % TYPES, Math.floor(kind / TYPES)) < 0)
+      return false;
     this.#links[route] = link;
     return true;
   }
@@ -113,5 +116,5 @@ export class RouteTable {
 }
 
 function peerOf(key: number): number {
-  return Math.floor(key / TYPES);
+  return Math.floor(key / KINDS);
 }

@@ -16,7 +16,7 @@ import {
   ipv4Protocol,
   ipv4Source,
 } from "../wire/ipv4.ts";
-import { PacketType } from "../wire/peer-header.ts";
+import { PacketFlag, PacketType } from "../wire/peer-header.ts";
 import {
   checkTcp,
   clampMss,
@@ -26,7 +26,9 @@ import {
   tcpFlags,
   tcpSourcePort,
 } from "../wire/tcp.ts";
+import { UDP_HEADER_BYTES, udpDestinationPort, udpSourcePort } from "../wire/udp.ts";
 import { VNET_BYTES } from "../wire/vnet.ts";
+import { AnsweredFlows } from "./answered-flows.ts";
 import type { PlainFlows } from "./plain-flows.ts";
 import { prefixMask } from "./rule.ts";
 
@@ -57,7 +59,7 @@ export interface PlainMesh {
   readonly localPeerId: number;
   ownerOf(ipv4: number): number;
   peers(): Iterable<PeerInfo>;
-  route(peerId: number, packetType: number): number;
+  route(peerId: number, packetType: number, flags?: number): number;
 }
 
 export interface PlainPathOptions {
@@ -71,6 +73,8 @@ export interface PlainPathOptions {
   readonly word: number;
   /** Arena offset of `VNET_BYTES` zero bytes. */
   readonly zeroVnet: number;
+  /** Random: see `TupleTable`. */
+  readonly seed: number;
 }
 
 /** Words of the arena the plain path needs: slot numbers and lengths of one cut frame, and one short iov. */
@@ -104,6 +108,7 @@ export class PlainPath {
   readonly #lengths: number;
   readonly #iov: number;
   readonly #zeroVnet: number;
+  readonly #answered: AnsweredFlows;
   #device = -1;
   #mtu = 0;
   #ipv4 = 0;
@@ -132,6 +137,7 @@ export class PlainPath {
     this.#lengths = options.word + MAX_SPLIT_PACKETS;
     this.#iov = options.word + 2 * MAX_SPLIT_PACKETS;
     this.#zeroVnet = options.zeroVnet;
+    this.#answered = new AnsweredFlows(options.seed);
   }
 
   /** The TUN device, its MTU and our virtual network (address 0 = none). */
@@ -158,7 +164,7 @@ export class PlainPath {
     const destination = ipv4Destination(this.#bytes, ip);
     if (this.#isForAll(destination)) {
       for (const peer of this.#mesh.peers()) {
-        if (peer.ipv4 !== 0 && peer.nextHop !== 0) this.#sendTo(peer.peerId, offset, length);
+        if (peer.ipv4 !== 0 && peer.nextHop !== 0) this.#sendTo(peer.peerId, 0, offset, length);
       }
       return;
     }
@@ -188,7 +194,32 @@ export class PlainPath {
         );
       }
     }
-    this.#sendTo(owner, offset, length);
+    const flags = this.#isAnswer(ip, ipLength, headerBytes) ? PacketFlag.noProxy : 0;
+    this.#sendTo(owner, flags, offset, length);
+  }
+
+  /**
+   * A UDP datagram that answers one from a peer. It is marked, or a stock node would take it for new traffic to its exported
+   * subnet and send it on under its own address, where nobody expects it (routes-rpc.md 7).
+   */
+  #isAnswer(ip: number, ipLength: number, headerBytes: number): boolean {
+    if (!this.#hasUdpPorts(ip, ipLength, headerBytes)) return false;
+    const bytes = this.#bytes;
+    const udp = ip + headerBytes;
+    return this.#answered.handleSent(
+      ipv4Destination(bytes, ip),
+      udpDestinationPort(bytes, udp),
+      ipv4Source(bytes, ip),
+      udpSourcePort(bytes, udp),
+    );
+  }
+
+  #hasUdpPorts(ip: number, ipLength: number, headerBytes: number): boolean {
+    return (
+      ipv4Protocol(this.#bytes, ip) === IpProtocol.udp &&
+      !ipv4IsLaterFragment(this.#bytes, ip) &&
+      ipLength - headerBytes >= UDP_HEADER_BYTES
+    );
   }
 
   /** One IP packet from a peer, for our TUN. It is not checked whose it is: the kernel decides (routes-rpc.md 5.5). */
@@ -216,6 +247,16 @@ export class PlainPath {
         );
       }
     }
+    if (this.#hasUdpPorts(offset, length, headerBytes)) {
+      const bytes = this.#bytes;
+      const udp = offset + headerBytes;
+      this.#answered.handleReceived(
+        ipv4Source(bytes, offset),
+        udpSourcePort(bytes, udp),
+        ipv4Destination(bytes, offset),
+        udpDestinationPort(bytes, udp),
+      );
+    }
     const words = this.#words;
     words[this.#iov] = this.#zeroVnet;
     words[this.#iov + 1] = VNET_BYTES;
@@ -232,8 +273,8 @@ export class PlainPath {
     return sameNetwork && (destination | this.#mask) >>> 0 === 0xffffffff;
   }
 
-  #sendTo(peerId: number, offset: number, length: number): void {
-    const route = this.#mesh.route(peerId, PacketType.data);
+  #sendTo(peerId: number, flags: number, offset: number, length: number): void {
+    const route = this.#mesh.route(peerId, PacketType.data, flags);
     if (route < 0) {
       this.counters.droppedNoRoute++;
       return;
