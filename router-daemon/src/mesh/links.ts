@@ -191,8 +191,7 @@ export class Links {
     if (sequence < 0) return;
     const result = io.sendPing(number, identity.peerId, link.peerId, sequence);
     this.#sent(link, result, PEER_HEADER_BYTES + 4);
-    if (result < 1) link.sendFailed = true;
-    else if (link.sendFailed) {
+    if (result > 0 && link.sendFailed) {
       // The network was away and is back, perhaps with another address of ours: find out soon.
       link.sendFailed = false;
       pinger.suspect(now);
@@ -207,6 +206,7 @@ export class Links {
 
   #sent(link: Link, result: number, packetBytes: number): void {
     if (result > 0) this.table.countSent(link.number, 1, packetBytes + TUNNEL_HEADER_BYTES);
+    else link.sendFailed = true;
   }
 }
 

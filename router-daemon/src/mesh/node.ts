@@ -273,10 +273,10 @@ export class MeshNode {
 
   /**
    * The host's route number for packets of this type to this peer, or -1 while there is no way to it. Good until the next
-   * input to the node.
+   * input to the node. `flags` are header flags (`PacketFlag`) beside ENCRYPTED, which is set as the network has it.
    */
-  route(peerId: number, packetType: number): number {
-    return this.#output.routes.find(peerId, packetType);
+  route(peerId: number, packetType: number, flags = 0): number {
+    return this.#output.routes.find(peerId, packetType, flags);
   }
 
   /** Round trip to a peer: measured on the link to a direct one, else the sum on the way as far as known. */

@@ -54,9 +54,9 @@ export class PacketOutput {
     this.#addedBytes = TUNNEL_HEADER_BYTES + PEER_HEADER_BYTES + (options.encryption ? AEAD_TAIL_BYTES : 0);
     this.routes = new RouteTable({
       linkTo: (peerId) => this.linkTo(peerId),
-      setRoute: (route, link, peerId, packetType) => {
-        const flags = this.#isSealed(peerId, packetType) ? PacketFlag.encrypted : 0;
-        return this.#io.setRoute(route, link, this.#localPeerId, peerId, packetType, flags);
+      setRoute: (route, link, peerId, packetType, flags) => {
+        const sealed = this.#isSealed(peerId, packetType) ? PacketFlag.encrypted : 0;
+        return this.#io.setRoute(route, link, this.#localPeerId, peerId, packetType, flags | sealed);
       },
       clearRoute: (route) => this.#io.underlay.routeClear(route),
     });

@@ -522,19 +522,31 @@ test("the table of routes is bounded: the one unused longest makes room", (t) =>
       registered.delete(route);
     },
   });
-  const first = table.find(1, 1);
-  for (let peerId = 2; peerId < MAX_ROUTES; peerId++) table.find(peerId, 1);
+  const first = table.find(1, 1, 0);
+  for (let peerId = 2; peerId < MAX_ROUTES; peerId++) table.find(peerId, 1, 0);
   t.is(table.size, MAX_ROUTES - 1);
-  t.is(table.find(1, 1), first, "used again, so it stays");
-  t.true(table.find(5000, 1) >= 0);
+  t.is(table.find(1, 1, 0), first, "used again, so it stays");
+  t.true(table.find(5000, 1, 0) >= 0);
   t.is(table.size, MAX_ROUTES - 1);
   t.is(table.evictions, 1);
-  t.is(table.find(1, 1), first);
+  t.is(table.find(1, 1, 0), first);
   t.false([...registered.values()].some(({ peerId }) => peerId === 2));
   t.false(registered.has(SCRATCH_ROUTE));
   table.clear();
   t.is(registered.size, 0);
   t.is(table.size, 0);
+});
+
+test("header flags make a route of their own, beside encryption", (t) => {
+  const { network, a, b } = pair();
+  const plain = a.node.route(b.peerId, PacketType.data);
+  const marked = a.node.route(b.peerId, PacketType.data, PacketFlag.noProxy);
+  t.not(plain, marked);
+  t.is(a.node.route(b.peerId, PacketType.data, 0), plain);
+  t.is(a.underlay.routes.get(marked)?.header[9], PacketFlag.noProxy | PacketFlag.encrypted);
+  t.is(a.underlay.routes.get(plain)?.header[9], PacketFlag.encrypted);
+  t.is(a.underlay.routes.get(marked)?.header[8], PacketType.data);
+  network.run(1);
 });
 
 test("a route that the host refuses is no route", (t) => {
@@ -544,7 +556,7 @@ test("a route that the host refuses is no route", (t) => {
     setRoute: () => (refuse ? -22 : 0),
     clearRoute: () => {},
   });
-  t.is(table.find(7, 1), -1);
+  t.is(table.find(7, 1, 0), -1);
   refuse = false;
-  t.true(table.find(7, 1) > 0);
+  t.true(table.find(7, 1, 0) > 0);
 });
