@@ -51,7 +51,14 @@ export interface EasyTierRoute {
   readonly proxy_cidrs: readonly string[];
   readonly version: string;
   readonly path_latency: number;
+  readonly feature_flag: Readonly<Record<string, boolean | undefined>>;
   readonly [more: string]: unknown;
+}
+
+export interface EasyTierMetric {
+  readonly name: string;
+  readonly value: number;
+  readonly labels: { readonly labels: readonly { readonly key: string; readonly value: string }[] };
 }
 
 const PREPARE = join(ROOT, "test/interop/peer/prepare.sh");
@@ -140,12 +147,23 @@ export class EasyTierPeer {
     return this.ask("info");
   }
 
-  metrics(): Promise<{ name: string; value: number; labels: unknown }[]> {
+  metrics(): Promise<EasyTierMetric[]> {
     return this.ask("metrics");
   }
 
   events(): Promise<Record<string, unknown>[]> {
     return this.ask("events");
+  }
+
+  /** As source: how many connections it has sent over KCP and QUIC, and terminated as plain TCP, by its own count. */
+  async carried(): Promise<Readonly<Record<"KCP" | "QUIC" | "TCP", number>>> {
+    const counts = { KCP: 0, QUIC: 0, TCP: 0 };
+    for (const { name, value, labels } of await this.metrics()) {
+      if (name !== "TcpProxyConnect") continue;
+      const protocol = labels.labels.find(({ key }) => key === "protocol")?.value;
+      if (protocol === "KCP" || protocol === "QUIC" || protocol === "TCP") counts[protocol] += value;
+    }
+    return counts;
   }
 
   /** Changes the running node; only what is named changes. */
