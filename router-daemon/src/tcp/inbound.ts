@@ -88,8 +88,12 @@ export class Inbound {
     const taken = receiver.receive(at, bytes);
     this.#busy = false;
     this.#advance(taken);
-    if (taken < bytes) this.#keep(this.expected, at + taken, bytes - taken);
-    if (this.#assembler === null || this.#assembler.isEmpty) return taken < bytes;
+    if (taken < bytes) {
+      // Kept until the receiver tells that it has room again.
+      this.#keep(this.expected, at + taken, bytes - taken);
+      return true;
+    }
+    if (this.#assembler === null || this.#assembler.isEmpty) return false;
     this.drain(receiver);
     return true;
   }
