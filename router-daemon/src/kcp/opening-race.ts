@@ -34,10 +34,10 @@ export class OpeningRace {
 
   constructor(conv: number, now: number, rttMs: number | undefined) {
     this.convs = [conv];
-    this.#intervalMs =
-      rttMs === undefined
-        ? OPEN_REPEAT_MS
-        : Math.min(OPEN_REPEAT_MS, Math.max(OPEN_REPEAT_MIN_MS, 2 * rttMs + 30));
+    const isKnown = rttMs !== undefined && rttMs > 0;
+    this.#intervalMs = isKnown
+      ? Math.min(OPEN_REPEAT_MS, Math.max(OPEN_REPEAT_MIN_MS, 2 * rttMs + 30))
+      : OPEN_REPEAT_MS;
     this.#lastRoundAt = now;
     this.repeatAt = now + this.#intervalMs;
   }

@@ -48,8 +48,10 @@ export abstract class CarriedStream {
   }
 
   commit(bytes: number): void {
-    if (bytes === 0 || !this.isWritable || this.kcp === undefined) return;
+    if (!this.isWritable || this.kcp === undefined) return;
+    // Also with 0 bytes: that gives the reserved slots back.
     this.kcp.commit(bytes);
+    if (bytes === 0) return;
     this.#bytesSent += bytes;
     this.requestPoll();
   }

@@ -149,7 +149,10 @@ export interface KcpConnection<Owner = unknown> {
   readonly writableBytes: number;
   /** Writes up to `maxPairs` (offset, length) pairs of free space to `words` from index `at`; returns the number of pairs. */
   reserve(words: Int32Array, at: number, maxPairs: number): number;
-  /** The first `bytes` of the space last reserved are filled. The caller polls the endpoint after its batch. */
+  /**
+   * The first `bytes` of the space last reserved are filled, the rest is given back (with 0: all). Belongs to the `reserve` just
+   * before it: nothing else may be done in between. The caller polls the endpoint after its batch.
+   */
   commit(bytes: number): void;
   /** Copies; returns how many bytes were taken. */
   write(bytes: Uint8Array): number;
@@ -240,7 +243,7 @@ export interface KcpEndpointOptions {
 export interface KcpConnectOptions {
   /** Replaces `KcpLimits.openTimeoutMs`. */
   readonly openTimeoutMs?: number;
-  /** Round-trip time to the peer as the mesh knows it: the SYN is repeated sooner on fast paths. */
+  /** Round-trip time to the peer as the mesh knows it, 0 = unknown: the SYN is repeated sooner on fast paths. */
   readonly rttMs?: number;
 }
 

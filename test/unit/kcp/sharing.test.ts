@@ -105,3 +105,13 @@ test("three thousand connections one after the other leave nothing behind", (t) 
   t.is(source.pool.freeSlots, source.pool.slotCount - 4);
   t.is(destination.pool.freeSlots, destination.pool.slotCount - 4);
 });
+
+test("reserving and committing nothing takes no slots", (t) => {
+  const { world, source } = pair();
+  const client = source.connect(5_000, { end: "never" }, 0);
+  world.run(100);
+  const before = source.pool.freeSlots;
+  t.true(client.connection.reserve(new Int32Array(128), 0, 64) > 0);
+  client.connection.commit(0);
+  t.is(source.pool.freeSlots, before);
+});

@@ -66,7 +66,6 @@ export class StockConnection {
   copier: Uint8Array = EMPTY;
   copierAt = 0;
   readAt = 0;
-  dirty = false;
   establishedAt = Number.NaN;
   firstByteAt = Number.NaN;
 
@@ -99,6 +98,8 @@ export class StockNode implements End {
   readonly taken: StockConnection[] = [];
   readonly races: Race[] = [];
   plan: (conv: number) => StockPlan = () => ({ end: "after-peer" });
+  /** Data packets thrown away because the application had not taken the connection yet. */
+  thrownAway = 0;
   /** Time between the third packet and the application's taking of the connection. */
   handOverMs = 0.3;
   readonly sent: { at: number; flags: number; conv: number }[] = [];
@@ -148,8 +149,7 @@ export class StockNode implements End {
     }
     if ((kind & DATA) !== 0 && packet.body.length > 0 && connection.kcp !== undefined) {
       connection.kcp.input(packet.body);
-      connection.dirty = true;
-    }
+    } else if ((kind & DATA) !== 0 && packet.body.length > 0) this.thrownAway++;
     this.#advance(connection, kind, packet, now);
   }
 

@@ -48,6 +48,7 @@ for (const version of VERSIONS) {
     const client = source.connect(5000, { send: 10, end: "never" }, 0);
     world.run(3_000);
     t.is(client.received, 100);
+    t.is(stock.thrownAway, 0);
     // Two round trips, the pause of 10 ms, and up to 10 ms until the stock node flushes: no repetition was needed.
     t.true(client.firstByteAt <= 62, `first byte after ${client.firstByteAt} ms`);
   });
