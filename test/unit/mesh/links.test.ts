@@ -9,6 +9,7 @@ import {
   MAX_EVENTS,
   MAX_HALF_OPEN,
   MAX_HALF_OPEN_PER_ADDRESS,
+  MAX_LINKS,
   MAX_LINKS_PER_PEER,
   MAX_LISTENERS,
   MAX_PEER_URLS,
@@ -341,6 +342,21 @@ test("removing a peer or a listener ends its links, and disposing ends everythin
     node.dispose(network.now);
     t.is(underlay.sockets.size + underlay.links.size + underlay.routes.size, 0);
     t.is(underlay.pool.freeSlots, underlay.pool.slotCount);
+  }
+});
+
+test("link numbers come back: many more links than fit may come and go", (t) => {
+  const network = new FakeNetwork(42);
+  const a = new TestNode(network, { address: A });
+  const b = new TestNode(network, { address: B });
+  for (let round = 0; round < MAX_LINKS + 20; round++) {
+    b.node.setPeers([URL_A], network.now);
+    network.run(60);
+    t.deepEqual(b.direct, [a.peerId], `round ${round}`);
+    b.node.setPeers([], network.now);
+    network.run(60);
+    // The far side only finds out by its pings; it keeps the latest few.
+    t.true((a.node.counters().links ?? 0) <= MAX_LINKS_PER_PEER);
   }
 });
 
