@@ -253,12 +253,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     this.#now = now;
     const output = this.#output;
     output.begin(sink);
-    this.#strays.drain((peerId, conv, code) => {
-      const body = code === NO_REASON ? undefined : Uint8Array.of(code);
-      if (!output.control(peerId, conv, KcpFlag.rst, body, body === undefined ? 0 : 1)) return false;
-      this.counters.resetsSent++;
-      return true;
-    });
+    if (this.#strays.count > 0) this.#sendStrayResets();
     for (;;) {
       const connection = this.#due.due(now);
       if (connection === undefined) break;
@@ -269,6 +264,15 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     this.#feedStarved();
     this.#pollConnections(now);
     output.end();
+  }
+
+  #sendStrayResets(): void {
+    this.#strays.drain((peerId, conv, code) => {
+      const body = code === NO_REASON ? undefined : Uint8Array.of(code);
+      if (!this.#output.control(peerId, conv, KcpFlag.rst, body, body?.length ?? 0)) return false;
+      this.counters.resetsSent++;
+      return true;
+    });
   }
 
   /** When `poll` is needed even if nothing arrives; not later than now while output waits. */

@@ -117,6 +117,6 @@ export const MAX_PENDING_RESETS = 64;
 export const RESETS_PER_SECOND = 200;
 export const RESET_BURST = 200;
 /** Datagrams one connection may send before the next one has its turn. */
-export const FAIR_QUANTUM_DATAGRAMS = 32;
+export const FAIR_QUANTUM_DATAGRAMS = 64;
 /** A connection with no more than this unacknowledged goes before the bulk ones. */
 export const INTERACTIVE_BYTES = 16_384;
