@@ -41,7 +41,7 @@ import { MAX_PLAIN_FLOWS, PlainFlows } from "../proxy/plain-flows.ts";
 import { PLAIN_WORDS, PlainPath } from "../proxy/plain-path.ts";
 import { Policy, type PolicySettings } from "../proxy/policy.ts";
 import { type Prefix, prefixMask } from "../proxy/rule.ts";
-import { MAX_COPY_PAIRS, SourceProxy } from "../proxy/source.ts";
+import { SourceProxy } from "../proxy/source.ts";
 import { TCP_REGION_BYTES } from "../tcp/limits.ts";
 import { TcpStack } from "../tcp/stack.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
@@ -101,7 +101,6 @@ interface Session {
 /** Regions of the arena that are used again by every session. */
 interface Regions {
   readonly plainWord: number;
-  readonly copyWord: number;
   readonly iovWord: number;
   readonly zeroVnet: number;
   readonly tcp: number;
@@ -138,7 +137,6 @@ export class Daemon implements DaemonView {
     this.#entries = new EntryTable(() => this.#host.unixTime());
     this.#regions = {
       plainWord: memory.reserve(PLAIN_WORDS * 4) / 4,
-      copyWord: memory.reserve(MAX_COPY_PAIRS * 8) / 4,
       iovWord: memory.reserve(MAX_IOV_PAIRS * 8) / 4,
       zeroVnet: memory.reserve(VNET_BYTES),
       tcp: memory.reserve(TCP_REGION_BYTES),
@@ -268,8 +266,6 @@ export class Daemon implements DaemonView {
       entries: this.#entries,
       plainFlows: this.#plainFlows,
       pool: this.#pool,
-      words,
-      iovWord: this.#regions.copyWord,
       sendPlain: (offset, length, at) => plain.handleFrame(offset, length, at),
       rttMs: (peerId) => mesh.peer(peerId)?.pathLatencyMs ?? 0,
       maxConnections: config.max_connections,

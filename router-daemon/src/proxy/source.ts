@@ -44,8 +44,6 @@ export const MAX_SOURCE_CONNECTIONS = 4096;
 export const MIN_FREE_SHARE = 0.2;
 /** How long the client's SYN is held for a peer that gives no sign of life, milliseconds. */
 export const HOLD_MS = 2500;
-/** (offset, length) pairs used per copy into the send ring. */
-export const MAX_COPY_PAIRS = 64;
 
 /** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
 const SPACE_WHEN_CLOSED = 0xffff;
@@ -73,9 +71,6 @@ export interface SourceOptions {
   readonly entries: EntryTable;
   readonly plainFlows: PlainFlows;
   readonly pool: SlotPool;
-  readonly words: Int32Array;
-  /** Index of `2 * MAX_COPY_PAIRS` words that are this proxy's own. */
-  readonly iovWord: number;
   /** Sends a frame (vnet header first) over the plain path. */
   readonly sendPlain: (offset: number, length: number, now: number) => void;
   /** Round-trip time to a peer as the mesh measures it; 0 = unknown. */
@@ -120,9 +115,6 @@ export class SourceProxy implements TcpEvents {
   readonly #entries: EntryTable;
   readonly #plainFlows: PlainFlows;
   readonly #pool: SlotPool;
-  readonly #bytes: Uint8Array;
-  readonly #words: Int32Array;
-  readonly #iov: number;
   readonly #sendPlain: SourceOptions["sendPlain"];
   readonly #rttMs: SourceOptions["rttMs"];
   readonly #maxConnections: number;
@@ -141,9 +133,6 @@ export class SourceProxy implements TcpEvents {
     this.#entries = options.entries;
     this.#plainFlows = options.plainFlows;
     this.#pool = options.pool;
-    this.#bytes = options.pool.bytes;
-    this.#words = options.words;
-    this.#iov = options.iovWord;
     this.#sendPlain = options.sendPlain;
     this.#rttMs = options.rttMs;
     this.#maxConnections = options.maxConnections ?? MAX_SOURCE_CONNECTIONS;
@@ -278,21 +267,7 @@ export class SourceProxy implements TcpEvents {
       carried.flow.abort(this.#now);
       return length;
     }
-    let taken = 0;
-    while (taken < length) {
-      const pairs = conn.reserve(this.#words, this.#iov, MAX_COPY_PAIRS);
-      if (pairs === 0) break;
-      let filled = 0;
-      for (let i = 0; i < pairs && taken < length; i++) {
-        const room = this.#words[this.#iov + 2 * i + 1]!;
-        const part = Math.min(room, length - taken);
-        const from = offset + taken;
-        this.#bytes.copyWithin(this.#words[this.#iov + 2 * i]!, from, from + part);
-        filled += part;
-        taken += part;
-      }
-      conn.commit(filled);
-    }
+    const taken = conn.writeFrom(offset, length);
     carried.entry.upBytes += taken;
     return taken;
   }
