@@ -10,7 +10,7 @@
  *                        └─ events, kernel routes, names to be resolved
  * ```
  */
-import { FixedSlotPool } from "kcp-ts";
+import { FixedSlotPool, type SlotPool } from "kcp-ts";
 import { VERSION } from "../api/version.ts";
 import type {
   ConnectionRow,
@@ -28,7 +28,7 @@ import { type Config, flagStates, tunMtu } from "../config/config.ts";
 import { applyLive, diffConfig } from "../config/diff.ts";
 import { formatInterfaceAddress, formatPrefix } from "../config/ipv4.ts";
 import { DataPath, RX_RESERVE_SLOTS } from "../data-path.ts";
-import type { Host, HostFailure, TunInfo } from "../host/host.ts";
+import type { Host, HostFailure, HostMemory, TunInfo } from "../host/host.ts";
 import { KcpEndpoint } from "../kcp/endpoint.ts";
 import type { MeshEvent } from "../mesh/event.ts";
 import { NO_ADDRESSES } from "../mesh/ip-list.ts";
@@ -84,6 +84,8 @@ export interface DaemonServices {
   residentBytes(): number | null;
   /** Ends the process's run with a sentence. */
   fail(message: string): void;
+  /** The pool over the host's slots, when it is to be another than `FixedSlotPool`: one that watches, in tests. */
+  createPool?(memory: HostMemory): SlotPool;
 }
 
 /** What lives and dies with one peer id. */
@@ -110,7 +112,7 @@ interface Regions {
 export class Daemon implements DaemonView {
   readonly #services: DaemonServices;
   readonly #host: Host;
-  readonly #pool: FixedSlotPool;
+  readonly #pool: SlotPool;
   readonly #path: DataPath;
   readonly #entries: EntryTable;
   readonly #plainFlows: PlainFlows;
@@ -131,7 +133,9 @@ export class Daemon implements DaemonView {
     this.#services = services;
     this.#host = services.host;
     const { memory } = services.host;
-    this.#pool = new FixedSlotPool(memory.slotCount, { arena: memory.arena, slotBytes: memory.slotBytes });
+    this.#pool =
+      services.createPool?.(memory) ??
+      new FixedSlotPool(memory.slotCount, { arena: memory.arena, slotBytes: memory.slotBytes });
     this.#startTime = this.#host.unixTime();
     this.#log = new EventLog(services.print, () => this.#host.unixTime(), config.log_level);
     this.#entries = new EntryTable(() => this.#host.unixTime());
