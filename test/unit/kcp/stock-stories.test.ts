@@ -190,7 +190,8 @@ for (const version of VERSIONS) {
   });
 
   test(`${version} destination: the client's end does not cut an answer that is on its way`, (t) => {
-    const { world, source, stock } = toStock(version);
+    // The answer takes a second and a half.
+    const { world, source, stock } = toStock(version, { delayMs: 10, bytesPerMs: 300 });
     stock.plan = () => ({ sendAfter: 1_000, send: 500_000, end: "never" });
     const client = source.connect(5000, { send: 1_000, end: "after-sending" }, 0);
     world.run(60_000);
