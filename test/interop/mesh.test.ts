@@ -144,6 +144,25 @@ function turnedAround(packet: Buffer): Buffer {
   return out;
 }
 
+for (const [how, listener, url] of [
+  ["over IPv6", "udp://[::]:11010", "udp://[::1]:11010"],
+  ["by name", LISTENER, "udp://localhost:11010"],
+] as const) {
+  test.serial(`two of ours meet ${how} on real sockets`, async (t) => {
+    await inLab(twoRouters(), async (lab) => {
+      const a = await MeshPeer.start(lab, "routerA", ours(1, { listeners: [listener] }));
+      const b = await MeshPeer.start(lab, "routerA", ours(2, { peers: [url] }));
+      const seen = await b.untilPeer("a", ({ info }) => info?.hostname === "ours-1" && info.pathLength === 1);
+      t.is(seen.peerId, a.peerId);
+      await a.untilPeer("b", ({ info }) => info?.hostname === "ours-2" && info.pathLength === 1);
+      t.is(seen.links[0]?.url, url);
+      await a.send(b.peerId, DATA, Buffer.from("to the dialler"));
+      await b.send(a.peerId, DATA, Buffer.from("to the listener"));
+      await until("both", () => Promise.resolve(a.received.length + b.received.length === 2), 5000);
+    });
+  });
+}
+
 interop("a wrong secret is told, and there is no link", async (t) => {
   await inLab(twoRouters(), async (lab) => {
     const stock = await EasyTierPeer.start(lab, "routerB", {
