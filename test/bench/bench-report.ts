@@ -123,7 +123,7 @@ export function verdicts(result: BenchResult): Verdict[] {
       );
       const easytier = rows.row("veth", loss, "easytier-kcp", direction);
       if (ours !== undefined) {
-        const better = Math.max(...tunnels.map((row) => row?.mbps ?? Number.NaN));
+        const better = Math.max(...tunnels.map((row) => row.mbps));
         const cheaper = Math.min(...tunnels.map((row) => total(row)));
         atLeast(`veth ${cell}: rate by the better kcptun`, ours.mbps / better, 3);
         atMost(`veth ${cell}: CPU per GB by the cheaper kcptun`, total(ours) / cheaper, 0.35);
