@@ -52,6 +52,7 @@ export class Talker {
   sawEnd = false;
   establishedAt = Number.NaN;
   firstByteAt = Number.NaN;
+  lastByteAt = Number.NaN;
   endedAt = Number.NaN;
   closedAt = Number.NaN;
   closeReason: CloseReason | undefined = undefined;
@@ -99,6 +100,7 @@ export class Talker {
         }
       }
       if (Number.isNaN(this.firstByteAt)) this.firstByteAt = now;
+      this.lastByteAt = now;
       this.received += count;
       allowed -= count;
     }

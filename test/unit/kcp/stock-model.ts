@@ -33,6 +33,8 @@ type State = "SynSent" | "SynReceived" | "Established" | "LocalClosed" | "PeerCl
 export interface StockPlan {
   send?: number;
   sendAfter?: number;
+  /** Thinks so long before it sends. */
+  thinkMs?: number;
   /** Closes (814: both directions; 264: its own) after its last byte, or after the peer's end, or never. */
   end?: "after-sending" | "after-peer" | "never";
   /** How fast the local application takes bytes, per millisecond. */
@@ -66,6 +68,8 @@ export class StockConnection {
   copier: Uint8Array = EMPTY;
   copierAt = 0;
   readAt = 0;
+  /** When the application has thought enough; NaN = it does not think yet. */
+  speaksAt = Number.NaN;
   establishedAt = Number.NaN;
   firstByteAt = Number.NaN;
 
@@ -341,6 +345,8 @@ export class StockNode implements End {
   #write(connection: StockConnection, kcp: PlainKcp): void {
     const { plan } = connection;
     if (connection.received < (plan.sendAfter ?? 0) || connection.state === "PeerClosed") return;
+    if (Number.isNaN(connection.speaksAt)) connection.speaksAt = this.#now + (plan.thinkMs ?? 0);
+    if (this.#now < connection.speaksAt) return;
     if (connection.isStreamOver || connection.state !== "Established") return;
     let wrote = false;
     while (connection.sent < (plan.send ?? 0) && kcp.waiting <= 2048) {
@@ -369,6 +375,7 @@ export class StockNode implements End {
     for (const race of this.races) next = Math.min(next, race.nextAt);
     for (const connection of this.connections.values()) {
       next = Math.min(next, connection.handOverAt, connection.localCloseAt);
+      if (connection.speaksAt > this.#now) next = Math.min(next, connection.speaksAt);
       const { kcp } = connection;
       if (connection.itemBytes > 0 && connection.plan.readBytesPerMs !== undefined && kcp !== undefined) {
         const pending = connection.items.length > 0 || connection.copierAt < connection.copier.length;

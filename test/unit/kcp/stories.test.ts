@@ -194,6 +194,25 @@ test("the end of a stream is seen together with its last byte", (t) => {
   t.true(client.endedAt <= 40);
 });
 
+test("an end that overtakes its last bytes waits for them, and no longer", (t) => {
+  const { world, source, destination } = pair();
+  destination.plan = () => ({ sendAfter: 10, send: 5_000, end: "after-sending" });
+  const client = source.connect(5000, { send: 10, end: "after-peer" }, 0);
+  world.run(100);
+  t.is(client.received, 5_000);
+  const late = source.connect(5002, { send: 10, end: "after-peer" }, 100);
+  // Everything that carries its bytes is lost for a while, the FIN is not.
+  let lossy = true;
+  destination.filter = (packet) => !lossy || packet.body.length < 100;
+  destination.at(150, () => {
+    lossy = false;
+  });
+  world.run(1_000);
+  t.is(late.received, 5_000);
+  t.true(late.firstByteAt >= 150);
+  t.is(late.endedAt, late.lastByteAt);
+});
+
 test("a lost FIN is repeated, and so is its lost acknowledgement", (t) => {
   for (const lost of [1, 3, 6]) {
     for (const flags of [KcpFlag.fin, KcpFlag.ack]) {
