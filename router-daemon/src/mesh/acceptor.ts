@@ -10,6 +10,7 @@ import { endpointPort, formatEndpoint, parseEndpoint } from "../wire/endpoint.ts
 import { decodeHandshake, encodeHandshake } from "../wire/handshake.ts";
 import { PacketType, PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
 import { readConnId, SYN_BYTES, TUNNEL_HEADER_BYTES, TunnelType } from "../wire/udp-tunnel.ts";
+import { quoted } from "./event.ts";
 import { type HalfOpen, HalfOpenTable } from "./half-open.ts";
 import { judgeRequest } from "./handshake-rules.ts";
 import { MAX_ACCEPTED_LINKS, MAX_LISTENERS } from "./limits.ts";
@@ -224,7 +225,7 @@ export class Acceptor {
   #tellRefused(endpoint: Uint8Array, reason: LinkReason, networkName: string, now: number): void {
     if (!this.#refusals.isNews(endpoint, reason, now)) return;
     const remote = formatEndpoint(endpoint);
-    const named = reason === "wrong_network_name" ? ` It names the network "${networkName}".` : "";
+    const named = reason === "wrong_network_name" ? ` It names the network ${quoted(networkName)}.` : "";
     this.#context.events.push(
       "warning",
       `A link from ${remote} was refused. ${LINK_REASONS[reason]}${named}`,

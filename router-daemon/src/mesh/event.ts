@@ -44,6 +44,17 @@ export type MeshNotice =
   /** A peer sends compressed packets, which cannot be read here. Told once per node. */
   | { readonly type: "compressed_packets"; readonly peerId: number };
 
+/** Longest piece of another node's text in a message. */
+const MAX_QUOTED = 64;
+
+/** Text that another node chose, fit for a line of a log: short, and quoted with escapes unless it is a plain name. */
+export function quoted(text: string): string {
+  const short = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+  if (/^[A-Za-z0-9_.-]+$/.test(short)) return short;
+  // JSON leaves most of Unicode alone; what steers terminals and text direction is not needed in a name.
+  return JSON.stringify(short).replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, "?");
+}
+
 /** First in, first out, bounded: what nobody polls is dropped from the old end and counted. */
 export class EventQueue {
   readonly #events: MeshEvent[] = [];

@@ -10,7 +10,7 @@ import { TUNNEL_HEADER_BYTES } from "../wire/udp-tunnel.ts";
 import type { ControlIo } from "./control-io.ts";
 import { DirectPeers } from "./direct-peers.ts";
 import type { Drops } from "./drops.ts";
-import type { EventQueue } from "./event.ts";
+import { type EventQueue, quoted } from "./event.ts";
 import type { Identity } from "./handshake-rules.ts";
 import { MAX_LINKS_PER_PEER } from "./limits.ts";
 import { type Link, LinkState, LinkTable, linkRemote } from "./link-table.ts";
@@ -86,7 +86,7 @@ export class Links {
     }
     this.peers.add(link, now);
     const remote = linkRemote(link);
-    const what = shared ? `shared node of network "${link.networkName}"` : "peer";
+    const what = shared ? `shared node of network ${quoted(link.networkName)}` : "peer";
     this.#context.events.push("info", `Link to ${what} ${link.peerId} at ${remote} is up.`, {
       type: "link_up",
       peerId: link.peerId,

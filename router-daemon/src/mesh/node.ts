@@ -16,7 +16,7 @@ import { TUNNEL_HEADER_BYTES } from "../wire/udp-tunnel.ts";
 import type { Listener, ListenerFailure } from "./acceptor.ts";
 import { ControlIo } from "./control-io.ts";
 import { Drops } from "./drops.ts";
-import { EventQueue, type MeshEvent } from "./event.ts";
+import { EventQueue, type MeshEvent, quoted } from "./event.ts";
 import { ipListResponse, type LocalAddresses, NO_ADDRESSES } from "./ip-list.ts";
 import { LinkLayer } from "./link-layer.ts";
 import { PacketInput } from "./packet-input.ts";
@@ -366,11 +366,11 @@ export class MeshNode {
         this.#events.push("error", message, { type: "duplicate_peer_id" });
       } else if (event.type === "peer_joined") {
         const info = this.#routes.peer(event.peerId);
-        const name = info?.hostname || `peer ${event.peerId}`;
+        const name = info?.hostname ? quoted(info.hostname) : `Peer ${event.peerId}`;
         this.#events.push("info", `${name} is reachable.`, { type: "peer_joined", peerId: event.peerId });
       } else {
         const hostname = this.#routes.peer(event.peerId)?.hostname ?? "";
-        const name = hostname || `Peer ${event.peerId}`;
+        const name = hostname ? quoted(hostname) : `Peer ${event.peerId}`;
         const message = `${name} is no longer reachable.`;
         this.#events.push("info", message, { type: "peer_left", peerId: event.peerId, hostname });
       }

@@ -1,5 +1,5 @@
 import test from "ava";
-import { EventQueue } from "../../../router-daemon/src/mesh/event.ts";
+import { EventQueue, quoted } from "../../../router-daemon/src/mesh/event.ts";
 import { HalfOpenTable } from "../../../router-daemon/src/mesh/half-open.ts";
 import {
   DIAL_BUDGET_MS,
@@ -647,6 +647,16 @@ test("events nobody polls are dropped from the old end and counted", (t) => {
   t.is(queue.length, MAX_EVENTS);
   t.is(queue.dropped, 5);
   t.is(queue.poll()?.message, "5");
+});
+
+test("names that others chose cannot break a line of the log", (t) => {
+  t.is(quoted("router-1.lan"), "router-1.lan");
+  t.is(quoted("办公室"), '"办公室"');
+  t.is(quoted("two words"), '"two words"');
+  t.is(quoted("a\nb\u001b[31m"), '"a\\nb\\u001b[31m"');
+  t.is(quoted("a\u202eb\u009bc"), '"a?b?c"');
+  t.is(quoted(""), '""');
+  t.true(quoted("x".repeat(500)).length < 80);
 });
 
 test("a refusal is told once a minute per address and reason, and the memory of it is bounded", (t) => {
