@@ -1,4 +1,8 @@
-/** The link emulator against what it promises: every fault in the measure asked for, each direction by itself, by seed. */
+/**
+ * The link emulator against what it promises: every fault in the measure asked for, each direction by itself, by seed.
+ *
+ * Bounds are tight where the emulator would cheat (early, too fast) and wide where a busy machine may delay it.
+ */
 import test from "ava";
 import { Lab } from "./lab.ts";
 import type { Direction, PathStatistics } from "./link.ts";
@@ -94,9 +98,9 @@ test.serial("delay and jitter: never early, hardly late, in order", async (t) =>
     const result = await lab.probe({ ...A_TO_B, count: 400, gapUs: 1000 });
     t.is(result.distinct, 400);
     t.is(result.overtaken, 0);
-    t.true(result.minMs >= 19.97 && result.minMs < 22, `min ${result.minMs}`);
+    t.true(result.minMs >= 19.97 && result.minMs < 23, `min ${result.minMs}`);
     // Order is kept, so that a packet may also wait for the one before it: at most 30 ms, more than 25 on average.
-    t.true(result.meanMs > 24 && result.meanMs < 31, `mean ${result.meanMs}`);
+    t.true(result.meanMs > 24 && result.meanMs < 33, `mean ${result.meanMs}`);
   });
 });
 
@@ -121,14 +125,14 @@ test.serial("the rate is kept and the queue holds as many bytes as it may", asyn
     const count = 3000;
     const result = await lab.probe({ ...A_TO_B, count, sizeBytes: 1000 });
     const mbit = ((result.received - 1) * packetBytes * 8) / result.seconds / 1e6;
-    t.true(Math.abs(mbit - 40) < 1.2, `${mbit} Mbit/s`);
+    t.true(mbit < 40.4 && mbit > 35, `${mbit} Mbit/s`);
     const { ab } = await lab.link().statistics();
     t.is(ab.delivered + (ab.queueFull ?? 0), count);
     t.true((ab.queueFull ?? 0) > count / 3, `${ab.queueFull} dropped`);
     const backlog = ab.maxBacklogBytes ?? 0;
     t.true(backlog <= 1_000_000 && backlog > 998_000, `${backlog} bytes queued`);
     // A full queue of 1 MB takes 200 ms at this rate.
-    t.true(result.p99Ms > 190 && result.p99Ms < 210, `p99 ${result.p99Ms} ms`);
+    t.true(result.p99Ms > 190 && result.p99Ms < 240, `p99 ${result.p99Ms} ms`);
   });
 });
 

@@ -6,7 +6,8 @@
  *   probe echo PORT
  *   probe ping HOST PORT COUNT SIZE GAP_US  prints JSON of round trip times
  *
- * Delays are one way: all namespaces of one machine share the monotonic clock. `arrivals` holds one character per number
+ * Delays are one way, from the wall clock at sending to the kernel's time stamp of arrival: a busy receiver does not count.
+ * `arrivals` holds one character per number
  * sent: 0 = never, 1 = once, 2 = twice or more.
  */
 #define _GNU_SOURCE
@@ -27,11 +28,34 @@ static int udp_socket(const char *port) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   set_option(fd, SOL_SOCKET, SO_RCVBUF, 4 << 20);
   set_option(fd, SOL_SOCKET, SO_SNDBUF, 4 << 20);
+  set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
   if (port) {
     struct sockaddr_in address = address_of("0.0.0.0", port);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
   }
   return fd;
+}
+
+static uint64_t wall_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* As recv(); `arrived_at` is when the kernel got it. */
+static ssize_t receive_stamped(int fd, void *buffer, size_t size, uint64_t *arrived_at) {
+  char control[256];
+  struct iovec part = {buffer, size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(fd, &message, 0);
+  *arrived_at = wall_ns();
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); got >= 0 && c != NULL; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+    struct timespec t;
+    memcpy(&t, CMSG_DATA(c), sizeof t);
+    *arrived_at = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  }
+  return got;
 }
 
 /* Waits until `at`: asleep while it is far, turning while it is near, so that gaps are exact. */
@@ -67,12 +91,13 @@ static int sink(const char *port, uint32_t count, int idle_ms) {
   while (distinct < count || idle_ms > 0) {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     if (poll(&ready, 1, received == 0 ? 30000 : idle_ms) == 0) break;
-    ssize_t got = recv(fd, buffer, sizeof buffer, 0);
+    uint64_t arrived_at;
+    ssize_t got = receive_stamped(fd, buffer, sizeof buffer, &arrived_at);
     if (got < (ssize_t)sizeof(struct packet)) continue;
     struct packet packet;
     memcpy(&packet, buffer, sizeof packet);
     if (packet.number >= count) continue;
-    last = now_ns();
+    last = arrived_at;
     if (received++ == 0) first = last;
     bytes += (uint64_t)got;
     if (packet.number < highest) overtaken++;
@@ -81,7 +106,7 @@ static int sink(const char *port, uint32_t count, int idle_ms) {
     if (*seen == '0') {
       *seen = '1';
       distinct++;
-      delays[delay_count++] = (double)(last - packet.sent_at) / 1e6;
+      delays[delay_count++] = (double)(arrived_at - packet.sent_at) / 1e6;
     } else {
       *seen = '2';
     }
@@ -115,7 +140,7 @@ static int transmit(char **argv, bool wait_for_echo) {
   if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
   for (uint32_t i = 0; i < count || wait_for_echo;) {
     if (i < count && now_ns() >= start + i * gap) {
-      struct packet packet = {i++, now_ns()};
+      struct packet packet = {i++, wall_ns()};
       memcpy(buffer, &packet, sizeof packet);
       if (send(fd, buffer, size, 0) < 0) failed++;
       continue;
@@ -132,9 +157,10 @@ static int transmit(char **argv, bool wait_for_echo) {
       continue;
     }
     struct packet packet;
-    if (recv(fd, buffer, sizeof buffer, 0) < (ssize_t)sizeof packet) continue;
+    uint64_t arrived_at;
+    if (receive_stamped(fd, buffer, sizeof buffer, &arrived_at) < (ssize_t)sizeof packet) continue;
     memcpy(&packet, buffer, sizeof packet);
-    if (delay_count < MAX_COUNT) delays[delay_count++] = (double)(now_ns() - packet.sent_at) / 1e6;
+    if (delay_count < MAX_COUNT) delays[delay_count++] = (double)(arrived_at - packet.sent_at) / 1e6;
     if (i == count && delay_count == count) break;
   }
   printf("{\"sent\":%u,\"failed\":%u,\"answered\":%u,", count, failed, delay_count);
