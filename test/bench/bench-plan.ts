@@ -77,7 +77,7 @@ export function planFrom(environment: Readonly<Record<string, string | undefined
     throw new Error(`ONLY: "${unknown}" is none of ${known}`);
   }
   const rounds = Math.round(positive("ROUNDS", environment.ROUNDS, 3));
-  const seconds = positive("SECONDS", environment.SECONDS, 2.5);
+  const seconds = positive("SECONDS", environment.SECONDS, 2.3);
   return {
     paths,
     lossPercents,
