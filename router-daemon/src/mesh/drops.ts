@@ -35,7 +35,6 @@ export class Drops {
   rpc_too_long = 0;
   rpc_no_route = 0;
   rpc_send_failed = 0;
-  routes_full = 0;
 
   /** A packet for us of a type that nobody here takes (links.md 1.4). */
   countType(type: number): void {

@@ -7,7 +7,7 @@ import type { Init } from "../wire/messages/schema.ts";
 import { readU32 } from "../wire/peer-header.ts";
 import type { Listener } from "./acceptor.ts";
 
-/** Addresses told; more would only make others try longer. */
+/** Addresses of each kind, and listeners, that are told; more would only make others try longer. */
 export const MAX_TOLD_ADDRESSES = 32;
 
 /** Addresses of this machine as the daemon found them. IPv4 as unsigned numbers, IPv6 as 16 bytes each. */
@@ -43,7 +43,7 @@ export function ipListResponse(
     ...(addresses.publicIpv4 === 0 ? {} : { publicIpv4: { addr: addresses.publicIpv4 } }),
     interfaceIpv4s: addresses.interfaceIpv4s.slice(0, MAX_TOLD_ADDRESSES).map((addr) => ({ addr })),
     interfaceIpv6s: addresses.interfaceIpv6s.slice(0, MAX_TOLD_ADDRESSES).map(ipv6Message),
-    listeners: urls.map((url) => ({ url })),
+    listeners: urls.slice(0, MAX_TOLD_ADDRESSES).map((url) => ({ url })),
   };
 }
 

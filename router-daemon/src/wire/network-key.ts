@@ -6,7 +6,6 @@ import { sipHash13 } from "./siphash.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 export const DIGEST_BYTES = 32;
-export const KEY128_BYTES = 16;
 
 /** 32 bytes that both sides of a handshake compare. Name and secret are concatenated without a separator. */
 export function networkDigest(networkName: string, networkSecret: string): Uint8Array {

@@ -12,8 +12,6 @@ export const TUNNEL_HEADER_BYTES = 8;
 /** SYN and SACK carry a number of 8 bytes that ties the answer to the question. */
 export const MAGIC_BYTES = 8;
 export const SYN_BYTES = TUNNEL_HEADER_BYTES + MAGIC_BYTES;
-/** Larger datagrams are not safe with every version (links.md 2.1). */
-export const MAX_DATAGRAM_BYTES = 2000;
 
 export const TunnelType = {
   syn: 1,
