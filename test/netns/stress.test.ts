@@ -113,3 +113,51 @@ test.serial("one stalled reader does not hold up the others", async (t) => {
     t.deepEqual((await stalled).bad, []);
   });
 });
+
+// What takes minutes is for `make soak`.
+if (process.env.SOAK === "1") {
+  for (const mode of ["upload", "download"] as const) {
+    test.serial(`one connection carries 5 GB: ${mode}`, async (t) => {
+      await withPair({}, {}, async ({ lab, a, b }) => {
+        const bytes = 5_000_000_000;
+        const { bad } = await lab.transfer({
+          ...LAN_TO_LAN,
+          mode,
+          upBytes: bytes,
+          downBytes: bytes,
+          seconds: 900,
+        });
+        t.deepEqual(bad, []);
+        t.like((await a.connections())[0], { transport: "kcp" });
+        for (const router of [a, b])
+          t.true(rssMB(router.pid) < 120, `${router.host}: ${rssMB(router.pid)} MB`);
+      });
+    });
+  }
+
+  test.serial("a reader that stops for 60 seconds costs bounded memory and resumes", async (t) => {
+    await withPair({}, {}, async ({ lab, a, b }) => {
+      for (const mode of ["download", "upload"] as const) {
+        const { bad } = await lab.transfer({
+          ...LAN_TO_LAN,
+          mode,
+          upBytes: 200 * MIB,
+          downBytes: 200 * MIB,
+          stall: { atBytes: 2 * MIB, ms: 60_000 },
+          seconds: 150,
+          meanwhile: async () => {
+            await new Promise((resolve) => setTimeout(resolve, 50_000));
+            for (const router of [a, b]) {
+              const { memory } = await router.call("status");
+              t.true(
+                memory.usedBytes < memory.budgetBytes * 0.6,
+                `${memory.usedBytes} of ${memory.budgetBytes}`,
+              );
+            }
+          },
+        });
+        t.deepEqual(bad, [], mode);
+      }
+    });
+  });
+}
