@@ -243,8 +243,8 @@ function perCall(rounds: number, calls: number, work: () => void): number {
 }
 
 /** `send` to a network without a route: all of the core's work and next to nothing of the kernel's. */
-function sealing(batch: number, sealed: boolean): number {
-  const desk = makeDesk([]);
+function sealing(batch: number, sealed: boolean, without: readonly HostFeature[] = []): number {
+  const desk = makeDesk(without);
   const socket = desk.udp("0.0.0.0");
   desk.link(1, socket, PORT, 1, "198.51.100.1");
   desk.route(1, 1, peerHeader({ to: PEER, flags: sealed ? 1 : 0 }));
@@ -286,6 +286,8 @@ function aead(): void {
   for (const batch of [8, 64]) {
     const plain = sealing(batch, false);
     row(`core, seal, batch of ${batch}`, sealing(batch, true) - plain);
+    row(`… without VAES, batch of ${batch}`, sealing(batch, true, ["wide-cipher"]) - plain);
+    row(`… with OpenSSL's EVP, batch of ${batch}`, sealing(batch, true, ["own-cipher"]) - plain);
     row(`core, headers and copy without sealing, batch of ${batch}`, plain);
   }
 }

@@ -1,10 +1,10 @@
 /*
- * AES-128-GCM by the OpenSSL that is already in the process: Node carries its own and exports it, a distribution's
+ * For processors without an AES of our own: AES-128-GCM by the OpenSSL that is already in the process: Node carries its own and exports it, a distribution's
  * Node links the shared library. Either way the functions are found by name at run time, so that this addon is built
  * without OpenSSL's headers and runs with 1.1 and 3.x. One context per direction is keyed once; a packet only sets the
  * nonce.
  */
-#include "aead.h"
+#include "aead_backend.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static struct {
   final_fn *encrypt_final, *decrypt_final;
 } evp;
 
-struct aead {
+struct evp_state {
   evp_cipher_ctx *sealing;
   evp_cipher_ctx *opening;
 };
@@ -62,41 +62,45 @@ static int find_evp(void) {
   return -1;
 }
 
-struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES]) {
+static void evp_destroy(void *opaque) {
+  struct evp_state *state = opaque;
+  if (state->sealing != NULL) evp.ctx_free(state->sealing);
+  if (state->opening != NULL) evp.ctx_free(state->opening);
+  free(state);
+}
+
+static void *evp_create(const uint8_t key[AEAD_KEY_BYTES]) {
   if (find_evp() != 0) return NULL;
-  struct aead *aead = calloc(1, sizeof *aead);
-  if (aead == NULL) return NULL;
-  aead->sealing = evp.ctx_new();
-  aead->opening = evp.ctx_new();
-  if (aead->sealing == NULL || aead->opening == NULL ||
-      evp.encrypt_init(aead->sealing, evp.aes_128_gcm(), NULL, key, NULL) != 1 ||
-      evp.decrypt_init(aead->opening, evp.aes_128_gcm(), NULL, key, NULL) != 1) {
-    aead_free(aead);
+  struct evp_state *state = calloc(1, sizeof *state);
+  if (state == NULL) return NULL;
+  state->sealing = evp.ctx_new();
+  state->opening = evp.ctx_new();
+  if (state->sealing == NULL || state->opening == NULL ||
+      evp.encrypt_init(state->sealing, evp.aes_128_gcm(), NULL, key, NULL) != 1 ||
+      evp.decrypt_init(state->opening, evp.aes_128_gcm(), NULL, key, NULL) != 1) {
+    evp_destroy(state);
     return NULL;
   }
-  return aead;
+  return state;
 }
 
-void aead_free(struct aead *aead) {
-  if (aead == NULL) return;
-  if (aead->sealing != NULL) evp.ctx_free(aead->sealing);
-  if (aead->opening != NULL) evp.ctx_free(aead->opening);
-  free(aead);
-}
-
-int aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_BYTES], const uint8_t *in, size_t n, uint8_t *out) {
+static int evp_seal(void *opaque, const uint8_t *nonce, const uint8_t *in, size_t n, uint8_t *out) {
+  evp_cipher_ctx *ctx = ((struct evp_state *)opaque)->sealing;
   int written = 0, rest = 0;
-  if (evp.encrypt_init(aead->sealing, NULL, NULL, NULL, nonce) != 1) return -1;
-  if (n > 0 && evp.encrypt_update(aead->sealing, out, &written, in, (int)n) != 1) return -1;
-  if (evp.encrypt_final(aead->sealing, out + written, &rest) != 1) return -1;
-  return evp.ctx_ctrl(aead->sealing, CTRL_GET_TAG, AEAD_TAG_BYTES, out + n) == 1 ? 0 : -1;
+  if (evp.encrypt_init(ctx, NULL, NULL, NULL, nonce) != 1) return -1;
+  if (n > 0 && evp.encrypt_update(ctx, out, &written, in, (int)n) != 1) return -1;
+  if (evp.encrypt_final(ctx, out + written, &rest) != 1) return -1;
+  return evp.ctx_ctrl(ctx, CTRL_GET_TAG, AEAD_TAG_BYTES, out + n) == 1 ? 0 : -1;
 }
 
-int aead_open(struct aead *aead, const uint8_t nonce[AEAD_NONCE_BYTES], const uint8_t *in, size_t n, uint8_t *out) {
+static int evp_open(void *opaque, const uint8_t *nonce, const uint8_t *in, size_t n, uint8_t *out) {
+  evp_cipher_ctx *ctx = ((struct evp_state *)opaque)->opening;
   int written = 0, rest = 0;
-  if (evp.decrypt_init(aead->opening, NULL, NULL, NULL, nonce) != 1) return -1;
-  if (n > 0 && evp.decrypt_update(aead->opening, out, &written, in, (int)n) != 1) return -1;
+  if (evp.decrypt_init(ctx, NULL, NULL, NULL, nonce) != 1) return -1;
+  if (n > 0 && evp.decrypt_update(ctx, out, &written, in, (int)n) != 1) return -1;
   /* The library takes the tag as non-const and only reads it. */
-  if (evp.ctx_ctrl(aead->opening, CTRL_SET_TAG, AEAD_TAG_BYTES, (void *)(uintptr_t)(in + n)) != 1) return -1;
-  return evp.decrypt_final(aead->opening, out + written, &rest) == 1 ? 0 : -1;
+  if (evp.ctx_ctrl(ctx, CTRL_SET_TAG, AEAD_TAG_BYTES, (void *)(uintptr_t)(in + n)) != 1) return -1;
+  return evp.decrypt_final(ctx, out + written, &rest) == 1 ? 0 : -1;
 }
+
+const struct aead_backend aead_evp = {"openssl", evp_create, evp_destroy, evp_seal, evp_open};

@@ -269,6 +269,42 @@ export function linkConformance(suite: Suite): void {
     },
   );
 
+  suite.test("payloads of every length are sealed and opened as node:crypto does", async (t, desk, world) => {
+    const d = desk();
+    const { left, right } = pair(d);
+    // Every remainder of the block sizes that implementations work in, and some large ones.
+    const lengths = Array.from({ length: 530 }, (_, i) => i).concat([
+      767, 768, 1023, 1024, 1279, 1281, 1375, 1376,
+    ]);
+    for (let first = 0; first < lengths.length; first += 60) {
+      const key = pattern(16, first);
+      d.identity(ME, key);
+      d.route(9, 1, peerHeader({ from: ME, to: OTHER, flags: 1 }));
+      const some = lengths.slice(first, first + 60);
+      t.is(d.send(some.map((length, i) => ({ bytes: pattern(length, i), route: 9 }))), some.length);
+      for (const [i, { bytes }] of (await arrivals(world, d, right, some.length)).entries()) {
+        t.is(Buffer.compare(opened(bytes, key).payload, pattern(some[i]!, i)), 0, `${some[i]} bytes`);
+      }
+      for (const [i, length] of some.entries()) {
+        const packet = sealed(ME, pattern(length, i), { key });
+        d.datagram(left, right.port, tunnel(CONN, 3, packet));
+        // Nothing of the tag may go unlooked at.
+        packet[packet.length - 28 + (i % 16)]! ^= 1 << (i % 8);
+        d.datagram(left, right.port, tunnel(CONN, 3, packet));
+      }
+      const got = await arrivals(world, d, right, some.length);
+      t.is(got.length, some.length);
+      got.forEach(({ bytes, flags }, i) => {
+        t.is(flags, RxFlag.opened);
+        t.is(Buffer.compare(bytes.subarray(16), pattern(some[i]!, i)), 0, `${some[i]} bytes`);
+      });
+    }
+    await world.until(
+      () => d.drain(right).length === 0 && d.count("rxBadTag") === lengths.length,
+      "as many forged ones dropped",
+    );
+  });
+
   suite.test("no nonce comes twice", async (t, desk, world) => {
     const d = desk();
     const { right } = pair(d);

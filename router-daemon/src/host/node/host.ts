@@ -20,6 +20,10 @@ const FEATURES = {
   "udp-segment-send": 16,
   /** The TUN's send buffer: it is full after a few packets. */
   "tun-queue": 32,
+  /** The processor's AES instructions: AES-128-GCM is then OpenSSL's. */
+  "own-cipher": 64,
+  /** VAES. */
+  "wide-cipher": 128,
 } as const;
 export type HostFeature = keyof typeof FEATURES;
 
