@@ -213,13 +213,22 @@ test("an end that overtakes its last bytes waits for them, and no longer", (t) =
   t.is(late.endedAt, late.lastByteAt);
 });
 
+test("a lost FIN is sent again as soon as the bytes before it are acknowledged", (t) => {
+  const { world, source, destination } = pair();
+  dropFirst(source, KcpFlag.fin);
+  const client = source.connect(5000, { send: 1_000, end: "after-sending" }, 0);
+  world.run(10_000);
+  const server = destination.talkers[0]!;
+  t.true(server.endedAt <= client.establishedAt + 35, `end after ${server.endedAt} ms`);
+});
+
 test("a lost FIN is repeated, and so is its lost acknowledgement", (t) => {
-  for (const lost of [1, 3, 6]) {
+  for (const lost of [1, 3, 6, 9]) {
     for (const flags of [KcpFlag.fin, KcpFlag.ack]) {
       const { world, source, destination } = pair();
       dropFirst(flags === KcpFlag.fin ? source : destination, flags, lost);
       const client = source.connect(5000, { send: 1_000, end: "after-sending" }, 0);
-      world.run(40_000);
+      world.run(60_000);
       t.is(client.closeReason, "finished");
       t.is(destination.talkers[0]!.closeReason, "finished");
     }
