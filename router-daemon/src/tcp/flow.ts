@@ -370,7 +370,7 @@ export class TcpFlow implements Flow {
       counters.recoveriesUndone += sender.recovery.undone;
     }
     if (this.#inbound !== null) {
-      this.#inbound.clear();
+      this.#inbound.close();
       counters.refusedBytes += this.#inbound.refusedBytes;
     }
     timers.clear(this.id);

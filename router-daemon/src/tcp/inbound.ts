@@ -36,6 +36,7 @@ export class Inbound {
   /** The most space seen: stands in for the buffer's size in the silly window rule. */
   #mostSpace = 0;
   #busy = false;
+  #closed = false;
   /** A duplicate to tell about (RFC 2883). */
   #hasDuplicate = false;
   #duplicateStart = 0;
@@ -115,6 +116,8 @@ export class Inbound {
   }
 
   #keep(start: number, offset: number, bytes: number): void {
+    // The receiver may have ended the flow from inside.
+    if (this.#closed) return;
     if (this.#assembler === null) this.#assembler = new Assembler(this.#store);
     const before = this.#assembler.slots;
     this.#assembler.insert(start, offset, bytes);
@@ -206,7 +209,9 @@ export class Inbound {
     this.#noteDuplicate(sequence, (sequence + length) | 0);
   }
 
-  clear(): void {
+  /** Frees everything, and keeps nothing from now on. */
+  close(): void {
+    this.#closed = true;
     this.#assembler?.clear();
   }
 }

@@ -356,7 +356,7 @@ test("commands on a closed flow do nothing", (t) => {
 });
 
 test("a flow may be ended from inside its receiver and its events", (t) => {
-  for (const how of ["receive", "finished", "established"]) {
+  for (const how of ["receive", "refuse", "finished", "established"]) {
     const world = new World();
     const client = world.client();
     client.write(pattern(5000), world.now);
@@ -367,11 +367,11 @@ test("a flow may be ended from inside its receiver and its events", (t) => {
     const { receive } = server!;
     server!.receive = (offset, length) => {
       const taken = receive.call(server, offset, length);
-      if (how === "receive") server!.flow.abort(world.now);
-      return taken;
+      if (how === "receive" || how === "refuse") server!.flow.abort(world.now);
+      return how === "refuse" ? 0 : taken;
     };
     let established = false;
-    Object.defineProperty(server, how === "receive" ? "unused" : how, {
+    Object.defineProperty(server, how === "finished" || how === "established" ? how : "unused", {
       get: () => established,
       set: () => {
         established = true;
