@@ -13,7 +13,12 @@ import {
   GET_GLOBAL_PEER_MAP,
   REPORT_PEERS,
 } from "../../../router-daemon/src/mesh/rpc/service.ts";
-import type { GetGlobalPeerMapResponse } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
+import { decode } from "../../../router-daemon/src/wire/messages/decode.ts";
+import {
+  GetGlobalPeerMapResponse,
+  RpcPacket,
+  RpcResponse,
+} from "../../../router-daemon/src/wire/messages/gen/messages.ts";
 import { World } from "./routes-world.ts";
 
 const report = (links: [number, number][]): { directPeers: Map<number, { latencyMs: number }> } => ({
@@ -87,9 +92,15 @@ test("in rest little is said: one report a minute and an empty answer to every f
     .slice(before)
     .filter(({ bytes }) => new TextDecoder("latin1").decode(bytes).includes("PeerCenterRpc"));
   t.true(Math.abs(others.length - 10 * 3 * 5 * 2) <= 12, `${others.length} packets`);
-  const largest = Math.max(...others.map(({ bytes }) => bytes.length));
-  // Every two minutes the whole map comes again.
-  t.true(largest < 250, `${largest}`);
+  const answers = others
+    .filter(({ packetType }) => packetType === 9)
+    .map(({ bytes }) => decode(RpcPacket, bytes));
+  const maps = answers
+    .filter(({ descriptor }) => descriptor?.methodIndex === GET_GLOBAL_PEER_MAP.index)
+    .map(({ body }) => decode(GetGlobalPeerMapResponse, decode(RpcResponse, body).response));
+  // Every two minutes each of the three gets the whole map again.
+  const whole = maps.filter(({ digest }) => digest !== undefined);
+  t.true(maps.length >= 100 && whole.length >= 12 && whole.length <= 18, `${whole.length} of ${maps.length}`);
 });
 
 test("an unmeasured link is not reported, and our own are known without a centre", (t) => {

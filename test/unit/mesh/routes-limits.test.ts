@@ -252,6 +252,24 @@ test("foreign entries are stored and passed on, though never to the node that ma
   t.is(victim.routes.counters.foreignRefused, 1);
 });
 
+test("a node told by a neighbour while it could not be reached is told back to it after a minute", (t) => {
+  const victim = new Victim();
+  const told = (): number[] =>
+    victim.requests
+      .flatMap(({ peerInfos }) => peerInfos?.items ?? [])
+      .map((raw) => decode(RoutePeerInfo, raw).peerId);
+  victim.run(44_000);
+  victim.sync(FRIEND, { peerInfos: { items: [info(100), info(101)] } });
+  // One becomes reachable at once, the other after the friend may have forgotten it.
+  victim.sync(HOSTILE, { connPeerList: rows([[HOSTILE, 5, [SELF, 100]]]) });
+  victim.run(76_000);
+  victim.sync(HOSTILE, { connPeerList: rows([[HOSTILE, 6, [SELF, 100, 101]]]) });
+  victim.run(5000);
+  t.is(victim.routes.peer(101)?.pathLength, 2);
+  t.false(told().includes(100));
+  t.true(told().includes(101));
+});
+
 test("what ends the process of stock nodes is not passed on", (t) => {
   const victim = new Victim();
   const v6 = (networkLength: number): object => ({ address: { part1: 1 }, networkLength });

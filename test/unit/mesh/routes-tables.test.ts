@@ -9,6 +9,7 @@ import {
 import { AVOID_RELAY_COST, findPaths } from "../../../router-daemon/src/mesh/routes/path-finder.ts";
 import type { Ipv4Prefix } from "../../../router-daemon/src/mesh/routes/types.ts";
 import { ip, prefix } from "./routes-world.ts";
+import { seededRandom } from "./rpc-network.ts";
 
 /** Shortest distances by relaxing every edge n times: the naive twin of the two Dijkstras. */
 function bellmanFord(edges: [number, number, number][], nodes: number, start: number): number[] {
@@ -67,6 +68,28 @@ test("paths cost what an exhaustive search says, and follow links that exist", (
     { numRuns: 400, interruptAfterTimeLimit: 4000 },
   );
   t.pass();
+});
+
+test("of equal paths the one over the smaller id is taken, in whatever order links are listed", (t) => {
+  const random = seededRandom(5);
+  const links = Array.from({ length: 40 }, (_, u) =>
+    Array.from({ length: 6 }, () => random() % 40).filter((v) => v !== u),
+  );
+  const tables = (rows: number[][]): object =>
+    findPaths({ links: rows, latencyMs: () => 10, avoidsRelay: rows.map(() => false) }, 0);
+  const shuffled = links.map((row) => [...row].sort(() => (random() % 2) - 0.5));
+  t.deepEqual(tables(shuffled), tables(links));
+  // 0 reaches 4 over 1, 2 and 3, listed in any order.
+  const wide = findPaths(
+    {
+      links: [[3, 2, 1], [4], [4], [4], []],
+      latencyMs: () => 10,
+      avoidsRelay: [false, false, false, false, false],
+    },
+    0,
+  );
+  t.is(wide.leastHop[4]!.nextHop - 1, 1);
+  t.is(wide.leastCost[4]!.nextHop - 1, 1);
 });
 
 test("nobody is reachable but ourselves when no link leads out", (t) => {

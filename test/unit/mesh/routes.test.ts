@@ -7,6 +7,7 @@ import {
 } from "../../../router-daemon/src/mesh/routes/limits.ts";
 import { NO_FEATURES } from "../../../router-daemon/src/mesh/routes/types.ts";
 import { handler, SYNC_ROUTE_INFO } from "../../../router-daemon/src/mesh/rpc/service.ts";
+import { decode } from "../../../router-daemon/src/wire/messages/decode.ts";
 import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
 import {
   RoutePeerInfo,
@@ -22,13 +23,22 @@ function chain(seed: number, length: number): World {
   return world;
 }
 
-/** Replaces a node's own serving of sync requests and keeps what it is sent. */
-function recordRequests(world: World, peerId: number): SyncRouteInfoRequest[] {
+/**
+ * Replaces a node's own serving of sync requests and keeps what it is sent. It asks nothing itself any more, so that 77 is
+ * the only session number heard from it.
+ */
+function recordRequests(
+  world: World,
+  peerId: number,
+  answer: () => object = () => ({}),
+): SyncRouteInfoRequest[] {
   const requests: SyncRouteInfoRequest[] = [];
-  world.nodes.get(peerId)!.rpc.register(SYNC_ROUTE_INFO.service, [
+  const { rpc, routes } = world.nodes.get(peerId)!;
+  world.network.removeTimed(routes);
+  rpc.register(SYNC_ROUTE_INFO.service, [
     handler(SYNC_ROUTE_INFO, (request) => {
       requests.push(request);
-      return { isInitiator: true, sessionId: 77n };
+      return { isInitiator: true, sessionId: 77n, ...answer() };
     }),
   ]);
   return requests;
@@ -138,13 +148,66 @@ test("two halves of a network that were apart find together again, however long 
 
 test("a node is not lost to others when it is unreachable for the one moment of their sweep", (t) => {
   const world = chain(9, 4);
-  world.run(59_500);
-  // Away from before the sweep at 60 s until after it.
+  world.run(179_500);
+  // Away from before the sweep at 180 s until after it, and announced long ago.
   world.cut(3, 4);
   world.run(2_000);
+  t.is(world.nodes.get(1)!.routes.peer(4)?.nextHop, 0);
   world.link(3, 4);
   world.run(5_000);
   t.deepEqual(world.disagreements(), []);
+});
+
+/** Ids of the nodes whose announcements were told in requests. */
+function toldNodes(requests: readonly SyncRouteInfoRequest[]): number[] {
+  return requests
+    .flatMap(({ peerInfos }) => peerInfos?.items ?? [])
+    .map((raw) => decode(RoutePeerInfo, raw).peerId);
+}
+
+test("a node that was away is told again when it is back, as others may have forgotten it", (t) => {
+  const world = chain(22, 3);
+  world.run(5000);
+  const requests = recordRequests(world, 3);
+  world.run(15_000);
+  requests.length = 0;
+  world.cut(1, 2);
+  world.run(5000);
+  t.deepEqual(toldNodes(requests), []);
+  world.link(1, 2);
+  world.run(5000);
+  t.deepEqual(toldNodes(requests), [1]);
+});
+
+test("… also when it went while it was being told", (t) => {
+  const world = chain(23, 3);
+  world.network.latencyMs = 200;
+  world.run(5000);
+  const requests = recordRequests(world, 3);
+  world.run(17_000);
+  requests.length = 0;
+  world.nodes.get(1)!.routes.setLocalInfo({ hostname: "renamed" }, world.network.now);
+  world.run(300);
+  world.cut(1, 2);
+  world.run(5000);
+  t.deepEqual(toldNodes(requests), [1]);
+  world.link(1, 2);
+  world.run(5000);
+  t.deepEqual(toldNodes(requests), [1, 1]);
+});
+
+test("a keep-alive that fails is tried again soon", (t) => {
+  const world = chain(24, 2);
+  let failures = 0;
+  const requests = recordRequests(world, 2, () => (failures-- > 0 ? { error: 1 } : {}));
+  world.run(KEEP_ALIVE_MS - 1000);
+  requests.length = 0;
+  failures = 1;
+  world.run(3000);
+  t.is(requests.length, 2);
+  t.true(
+    requests.every(({ peerInfos, connPeerList }) => peerInfos === undefined && connPeerList === undefined),
+  );
 });
 
 test("over lossy links everything is known in the end", (t) => {
@@ -349,8 +412,9 @@ test("DuplicatePeerId as an answer is reported, Stopped is tried again", (t) => 
     }),
   ]);
   world.link(1, 2);
-  world.run(1000);
-  t.true(calls > 2);
+  world.run(60_000);
+  // 50, 100, 200 ms … up to 5 s between two.
+  t.true(calls > 12 && calls < 25, `${calls} calls`);
   t.deepEqual(
     world.events(1).filter(({ type }) => type === "duplicate_peer_id"),
     [],
@@ -394,6 +458,26 @@ test("a node that asks not to relay is used only where nothing else leads on", (
   world.cut(3, 4);
   world.run(3000);
   t.is(world.nodes.get(1)!.routes.nextHop(4), 2);
+});
+
+test("a link counts what either end has measured, and 500 ms otherwise", (t) => {
+  const world = new World(25);
+  for (const id of [1, 2, 3, 4]) world.add(id);
+  for (const [a, b] of [
+    [1, 2],
+    [2, 4],
+    [1, 3],
+    [3, 4],
+  ] as const)
+    world.link(a, b);
+  world.run(3000);
+  const { routes } = world.nodes.get(1)!;
+  // Only the farther ends of the links over 3 have measured.
+  const measured: Record<string, number> = { "3-1": 7, "4-3": 8 };
+  routes.setLatencies((from, to) => measured[`${from}-${to}`], world.network.now);
+  world.run(1000);
+  t.like(routes.peer(4), { nextHop: 3, pathLatencyMs: 15 });
+  t.like(routes.peer(2), { nextHop: 2, pathLatencyMs: 500 });
 });
 
 test("a direct peer is its own next hop before it has said anything, and flags of the unknown count as false", (t) => {

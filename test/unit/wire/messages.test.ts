@@ -173,6 +173,7 @@ test("what is not a message is refused with a typed error", (t) => {
     [gen.Ipv4Addr, "fd06000000", "truncated"],
     // The inner message claims more than its frame.
     [gen.RpcPacket, "22020a05" + "6161616161", "truncated"],
+    [gen.RouteConnPeerList, "0a0312050102030405", "truncated"],
     [gen.PeerInfoForGlobalMap, "0a020a00", "malformed"],
   ];
   for (const [schema, hex, code] of bad) {

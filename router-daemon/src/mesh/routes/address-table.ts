@@ -130,11 +130,7 @@ export class AddressTable {
     const starts: number[] = [];
     const owners: number[] = [];
     const begin = (start: number, owner: number): void => {
-      // A run that would be empty is replaced, one that goes on is not begun again.
-      if (starts[starts.length - 1] === start) {
-        starts.pop();
-        owners.pop();
-      }
+      // A run that goes on is not begun again. Of several that begin at one address the look-up finds the last.
       if (owners[owners.length - 1] === owner || start > 0xffffffff) return;
       starts.push(start);
       owners.push(owner);

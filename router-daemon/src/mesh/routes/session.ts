@@ -49,8 +49,8 @@ export class Session {
   handleCall(now: number): void {
     this.isCalling = true;
     this.needsCall = false;
-    // The pause has shrunk while nothing was said.
-    const quietSeconds = Math.floor((now - this.#calledAt) / 1000);
+    // The pause has shrunk for every second after its end in which there was nothing to say.
+    const quietSeconds = Math.floor(Math.max(0, now - this.#pauseEndsAt) / 1000);
     this.#pauseMs = Math.max(LEAST_PAUSE_MS, this.#pauseMs / 2 ** Math.min(quietSeconds, 16));
     this.#calledAt = now;
   }
