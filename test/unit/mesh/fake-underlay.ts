@@ -153,6 +153,8 @@ export class FakeUnderlay implements Underlay {
   /** Bind attempts on these ports fail. */
   readonly busyPorts = new Set<number>();
   receiver: Receiver = () => false;
+  /** Told every payload that leaves through `send`, in clear text. */
+  onSend: (payload: Uint8Array) => void = () => {};
   readonly #network: FakeNetwork;
   #address: string;
   #nextHandle = 1;
@@ -242,6 +244,7 @@ export class FakeUnderlay implements Underlay {
       const header = route.header.slice();
       new DataView(header.buffer).setUint32(12, length, true);
       const payload = this.pool.bytes.slice(offset, offset + length);
+      this.onSend(payload);
       const body = (header[9]! & 1) !== 0 ? this.#seal(payload) : payload;
       if (body !== undefined && this.#sendPacket(route.link, concat(header, body)) > 0) sent++;
     }
