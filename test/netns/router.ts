@@ -26,8 +26,8 @@ export interface RouterConfig {
   readonly rules?: readonly Readonly<Record<string, string>>[];
 }
 
-/** Command line of the CLI, daemon included. One process: its pid is the daemon's. */
-export const KCP_ROUTER = [process.execPath, join(OUT, "kcp-router.js")];
+/** Command line of the CLI, daemon included, as users start it. It ends in one process: its pid is the daemon's. */
+export const KCP_ROUTER = ["env", `KCP_ROUTER_NODE=${process.execPath}`, join(OUT, "kcp-router")];
 
 function section(name: string, values: Readonly<Record<string, boolean | number | string>>): string[] {
   return [`[${name}]`, ...Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`)];
@@ -67,8 +67,8 @@ export class KcpRouter {
 
   /** Resolves when the API answers. Whether it has met others is another question (`untilPeer`). */
   static async start(lab: Lab, host: string, config: RouterConfig): Promise<KcpRouter> {
-    if (!existsSync(KCP_ROUTER[1] as string))
-      throw new Error("out/kcp-router.js is missing: run make build first.");
+    if (!existsSync(join(OUT, "kcp-router")))
+      throw new Error("out/kcp-router is missing: run make build first.");
     const socket = join(lab.directory, `${host}-${config.hostname}.sock`);
     const configPath = join(lab.directory, `${host}-${config.hostname}.toml`);
     writeFileSync(configPath, routerToml(config, socket), { mode: 0o600 });
