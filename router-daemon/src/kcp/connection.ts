@@ -163,7 +163,7 @@ export class Connection<Owner> extends CarriedStream implements KcpConnection<Ow
   poll(now: number, output: PacketOutput, quantum: number): void {
     if (!this.controls.isEmpty && !this.controls.poll(this, output)) return;
     if (this.kcp === undefined || this.#closed !== undefined) return;
-    if (this.#open !== undefined && now < this.#open.holdUntil) return;
+    if (this.#open?.isHeld(now) === true) return;
     output.data(this.peerId, this.conv, this.kcp, now, quantum);
   }
 

@@ -62,8 +62,10 @@ export const SYNS_PER_CONV = 2;
 export const MAX_SYN_ACKS = 10;
 /** The third packet is repeated after these times until the destination's first DATA packet arrives. */
 export const THIRD_PACKET_REPEATS_MS: readonly number[] = [200, 500, 1000];
-/** Toward a stock destination the first PUSH waits this long behind the third packet, or it is thrown away there. */
-export const STOCK_FIRST_PUSH_DELAY_MS = 10;
+/** Toward a stock destination a large first flight waits this long behind the third packet, or it is thrown away there … */
+export const STOCK_FIRST_FLIGHT_DELAY_MS = 10;
+/** … but not one of a few segments: their second copies (`KcpOptions.secondCopies`) come late enough, and sooner than that. */
+export const STOCK_SMALL_FLIGHT_BYTES = 4 * 1176;
 /** Racing attempts of one client connection are recognised for this long after the first was established. */
 export const DUPLICATE_GUARD_MS = 2_000;
 /** A conv that was in use a moment ago is not opened again by a SYN that the network held back. */

@@ -12,7 +12,7 @@ import { NO_REASON, reasonOf } from "./conn-data.ts";
 import type { Connection } from "./connection.ts";
 import { Control } from "./controls.ts";
 import { Ending } from "./ending.ts";
-import { STOCK_FIRST_PUSH_DELAY_MS, THIRD_PACKET_REPEATS_MS } from "./limits.ts";
+import { STOCK_FIRST_FLIGHT_DELAY_MS, STOCK_SMALL_FLIGHT_BYTES, THIRD_PACKET_REPEATS_MS } from "./limits.ts";
 import { ACK_DATA, KcpFlag, SYN_ACK } from "./packet.ts";
 import type { Phase } from "./phase.ts";
 import { Ready } from "./types.ts";
@@ -21,13 +21,13 @@ import { Ready } from "./types.ts";
 const FINAL_BYTES = 4;
 
 export class OpenPhase<Owner> implements Phase {
-  /** KCP output is held back until then. */
-  holdUntil = 0;
   readonly #connection: Connection<Owner>;
   readonly #kcp: Kcp;
   readonly #isSource: boolean;
   #ending: Ending | undefined = undefined;
   #hasHeardData = false;
+  /** A large first flight is held back until then. */
+  #holdUntil = 0;
   /** Bytes (modulo 2^32) after which the peer's direction ends, -1 = not told yet. */
   #peerFinalBytes = -1;
   #pingSentAt = Number.NaN;
@@ -50,15 +50,21 @@ export class OpenPhase<Owner> implements Phase {
     if (!this.#isSource) return;
     this.#thirdAt = now + THIRD_PACKET_REPEATS_MS[0]!;
     // A stock destination throws away what comes right behind the third packet (proxies.md 3.4).
-    if (connection.agreed === undefined) this.holdUntil = now + STOCK_FIRST_PUSH_DELAY_MS;
+    if (connection.agreed === undefined) this.#holdUntil = now + STOCK_FIRST_FLIGHT_DELAY_MS;
     connection.owe(Control.third);
   }
 
   get nextAt(): number {
-    let at = Math.max(this.#kcp.nextTimeout, this.holdUntil);
+    let at = this.#kcp.nextTimeout;
+    if (at < this.#holdUntil && this.isHeld(at)) at = this.#holdUntil;
     if (this.#thirdAt < at) at = this.#thirdAt;
     if (this.#ending !== undefined && this.#ending.nextAt < at) at = this.#ending.nextAt;
     return at;
+  }
+
+  /** KCP output waits. */
+  isHeld(now: number): boolean {
+    return now < this.#holdUntil && this.#kcp.unacknowledgedBytes > STOCK_SMALL_FLIGHT_BYTES;
   }
 
   // ── input ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +98,7 @@ export class OpenPhase<Owner> implements Phase {
     const kcp = this.#kcp;
     if (!this.#hasHeardData) {
       this.#hasHeardData = true;
-      this.holdUntil = 0;
+      this.#holdUntil = 0;
       // The destination answers, so it has seen the third packet.
       this.#thirdAt = Infinity;
     }

@@ -171,6 +171,17 @@ test("an established connection is pinged every ten seconds", (t) => {
   t.is(sent.length, 3);
 });
 
+test("an answer nobody confirms is repeated every 300 ms, ten times in all, and then the attempt ends", (t) => {
+  const s = stage("destination", "SynReceived");
+  const answers = s.probe.pass(3_200).map((packet) => packet.flags);
+  t.deepEqual(answers, new Array(9).fill(SYN | ACK));
+  t.deepEqual(
+    s.probe.pass(200).map((packet) => packet.flags),
+    [RST],
+  );
+  t.is(s.connection!.closeReason, "no_answer");
+});
+
 test("a source of ours is told nothing before the destination accepts; a repeated SYN gets a sign of life", (t) => {
   const probe = new Probe("destination");
   const body = encodeSyn(TARGET, { extendedAcks: true, mtu: 1346, halfClose: true });
