@@ -10,6 +10,11 @@ static void free_poll_at_end(uv_handle_t *handle) {
   free(handle);
 }
 
+static void forget_context(struct binding *binding) {
+  if (binding->context != NULL) napi_async_destroy(binding->env, binding->context);
+  binding->context = NULL;
+}
+
 /** Stops everything; what the environment has to wait for is closed with `closed`. 1 = there is such a thing. */
 static int stop(struct binding *binding, void (*closed)(uv_handle_t *)) {
   int waits = 0;
@@ -25,9 +30,8 @@ static int stop(struct binding *binding, void (*closed)(uv_handle_t *)) {
   binding->core = NULL;
   if (binding->wake != NULL) napi_delete_reference(binding->env, binding->wake);
   if (binding->arena != NULL) napi_delete_reference(binding->env, binding->arena);
-  if (binding->context != NULL) napi_async_destroy(binding->env, binding->context);
   binding->wake = binding->arena = NULL;
-  binding->context = NULL;
+  if (!binding->waking) forget_context(binding);
   return waits;
 }
 
@@ -64,6 +68,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   napi_handle_scope scope;
   napi_value wake, global, ignored;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  binding->waking = 1;
   if (napi_get_reference_value(env, binding->wake, &wake) == napi_ok && napi_get_global(env, &global) == napi_ok &&
       /* Not napi_call_function: this one runs the promises and ticks that `wake` has queued. */
       napi_make_callback(env, binding->context, global, wake, 0, NULL, &ignored) == napi_pending_exception) {
@@ -71,6 +76,8 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     /* As an exception in any other callback of the event loop: `uncaughtException`. */
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
+  binding->waking = 0;
+  if (binding->core == NULL) forget_context(binding);
   napi_close_handle_scope(env, scope);
 }
 

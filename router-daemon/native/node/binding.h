@@ -28,6 +28,7 @@ struct binding {
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
   uv_poll_t *poll;
+  int waking; /* `wake` is running: what it runs in must not be taken away under it */
   struct bound_call calls[BINDING_MAX_CALLS];
 };
 

@@ -24,6 +24,8 @@ export const ENDPOINT_BYTES = 18;
 /** Numbers that links and routes may have: 0 up to these, exclusive. */
 export const MAX_LINKS = 4096;
 export const MAX_ROUTES = 16_384;
+/** Devices and sockets open at once; beyond it opening gives -EMFILE. */
+export const MAX_HANDLES = 16_383;
 /** Pairs of one gathered read or write. */
 export const MAX_IOV = 1024;
 /** Largest datagram that is sent; larger ones are dropped and counted (links.md 2.1). */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   ENDPOINT_BYTES,
   MAX_DATAGRAM_BYTES,
+  MAX_LINKS,
   PollEvent,
   RX_PACKET_OFFSET,
   RxFlag,
@@ -414,6 +415,72 @@ export function linkConformance(suite: Suite): void {
     t.is(d.count("rxOverrun"), 0);
   });
 
+  suite.test(
+    "of too many half-read sockets the first loses its datagrams, counted",
+    async (t, desk, world) => {
+      const d = desk();
+      const pairs = Array.from({ length: 6 }, (_, i) => {
+        const left = d.udp();
+        const right = d.udp();
+        d.link(10 + i, left, right.port, i);
+        d.link(20 + i, right, left.port, i);
+        d.route(i, 10 + i, peerHeader({ to: ME }));
+        return right;
+      });
+      for (let i = 0; i < 6; i++)
+        d.send(Array.from({ length: 20 }, () => ({ bytes: pattern(9, i), route: i })));
+      await world.until(() => pairs.every(({ handle }) => d.saw(handle, PollEvent.readable)), "the trains");
+      const counts = pairs.map((right) => d.receive(right, 1).length);
+      t.deepEqual(counts, Array(6).fill(1));
+      for (const [i, right] of pairs.entries()) {
+        const rest = d.drain(right);
+        t.true(rest.length <= 19 && rest.every(({ link }) => link === 20 + i));
+        counts[i]! += rest.length;
+      }
+      t.true(counts.reduce((sum, count) => sum + count) >= 4 * 20);
+      t.is(
+        d.count("rxOverrun") > 0,
+        counts.some((count) => count < 20),
+      );
+    },
+  );
+
+  suite.test("several links to one address are told apart by their conn_id", async (t, desk, world) => {
+    const d = desk();
+    const { left, right } = pair(d);
+    d.link(3, right, left.port, CONN + 1);
+    d.route(1, 1, peerHeader({ to: ME }));
+    d.link(4, left, right.port, CONN + 1);
+    d.route(4, 4, peerHeader({ to: ME }));
+    const list = Array.from({ length: 20 }, (_, i) => ({
+      bytes: pattern(50, i),
+      route: i % 2 === 0 ? 1 : 4,
+    }));
+    t.is(d.send(list), 20);
+    t.deepEqual(
+      (await arrivals(world, d, right, 20)).map(({ link }) => link),
+      list.map((_, i) => (i % 2 === 0 ? 2 : 3)),
+    );
+  });
+
+  suite.test("a flood of refuse does not hide what comes behind it", async (t, desk, world) => {
+    const d = desk();
+    const { left, right } = pair(d);
+    const refuse = tunnel(CONN, 8, pattern(8, 1));
+    for (let i = 0; i < 900; i++) d.datagram(left, right.port, refuse);
+    d.datagram(left, right.port, tunnel(CONN, 1, pattern(8, 9)));
+    const got: Received[] = [];
+    // Only when the host says so, as the daemon does.
+    await world.until(() => {
+      if (d.saw(right.handle, PollEvent.readable)) {
+        d.forget();
+        got.push(...d.receive(right));
+      }
+      return got.length > 0;
+    }, "the datagram behind the flood");
+    t.is(d.count("rxMalformed"), 900);
+  });
+
   suite.test("what does not fit a slot or a datagram is dropped and counted", async (t, desk, world) => {
     const d = desk();
     const { left, right } = pair(d);
@@ -517,6 +584,27 @@ export function linkConformance(suite: Suite): void {
       }),
       { numRuns: 50 },
     );
+  });
+
+  suite.test("thousands of links are told apart by each part of their meaning", (t, desk) => {
+    const d = desk();
+    const sockets = [d.udp(), d.udp()];
+    // So many that every part of a meaning decides somewhere between neighbours in the table.
+    const meaning = (n: number) => ({
+      socket: sockets[n & 1]!,
+      port: 1 + ((n >> 1) % 45),
+      connId: Math.floor(n / 90),
+    });
+    const set = (link: number, n: number) => {
+      const { socket, port, connId } = meaning(n);
+      return d.link(link, socket, port, connId);
+    };
+    const count = MAX_LINKS - 1;
+    for (let n = 0; n < count; n++) t.is(set(n, n), 0);
+    for (let n = 0; n < count; n++) t.is(set(count, n), E.EXIST);
+    for (let n = 0; n < count; n += 2) d.host.linkClear(n);
+    for (let n = 1; n < count; n += 2) t.is(set(count, n), E.EXIST);
+    for (let n = 0; n < count; n += 2) t.is(set(n, n), 0);
   });
 
   suite.test("a port in use is refused with a sentence that names it", (t, desk) => {

@@ -53,10 +53,14 @@ export interface NodeHostOptions {
  */
 export function createNodeHost(options: NodeHostOptions): Host | HostFailure {
   const ringBytes = TUN_RING_FRAMES * TUN_FRAME_BYTES;
+  const scratchBytes = options.scratchBytes ?? DEFAULT_SCRATCH_BYTES;
+  if (!Number.isInteger(scratchBytes) || scratchBytes < 0) {
+    throw new RangeError(`scratchBytes must be a whole number, not ${scratchBytes}.`);
+  }
   const memory = new ArenaMemory(
     options.slotCount,
     options.slotBytes ?? DEFAULT_SLOT_BYTES,
-    ringBytes + (options.scratchBytes ?? DEFAULT_SCRATCH_BYTES),
+    ringBytes + scratchBytes,
   );
   const without = options.without ?? featuresOf(process.env[WITHOUT_ENV] ?? "");
   if ("error" in without) return without;

@@ -1,0 +1,165 @@
+/** What only Node's host has: its loader, its event loop, threads. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import test from "ava";
+
+import { addonCandidates } from "../../../router-daemon/src/host/node/addon.ts";
+import { createNodeHost } from "../../../router-daemon/src/host/node/host.ts";
+
+const hostFile = fileURLToPath(new URL("../../../router-daemon/src/host/node/host.ts", import.meta.url));
+
+/** Runs a module in a process of its own; `createNodeHost` and a host `h` are there. Returns what it prints. */
+async function run(body: string): Promise<string> {
+  const script = join(mkdtempSync(join(tmpdir(), "host-")), "script.mts");
+  writeFileSync(
+    script,
+    `import { createNodeHost } from ${JSON.stringify(hostFile)};
+     const h = createNodeHost({ slotCount: 16 });
+     if ("error" in h) throw new Error(h.message);
+     ${body}`,
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, ["--import=tsx", script], {
+    timeout: 30_000,
+  });
+  return stdout.trim();
+}
+
+test("a missing or broken addon is a sentence with its remedy", (t) => {
+  const missing = createNodeHost({ slotCount: 1, addonPath: "/nowhere/core.node" });
+  t.true(
+    "error" in missing &&
+      /core for \w+ is missing \(\/nowhere\/core\.node\).*make native/.test(missing.message),
+  );
+  const file = join(mkdtempSync(join(tmpdir(), "addon-")), "broken.node");
+  writeFileSync(file, "not a library");
+  const broken = createNodeHost({ slotCount: 1, addonPath: file });
+  t.true("error" in broken && /cannot be loaded.*make native/.test(broken.message));
+});
+
+test("the addon is looked for beside the bundle first, then in out/native above it", (t) => {
+  t.deepEqual(addonCandidates("/a/b", "x64"), [
+    "/a/b/kcp-router-x64.node",
+    "/a/b/native/kcp-router-x64.node",
+    "/a/b/out/native/kcp-router-x64.node",
+    "/a/out/native/kcp-router-x64.node",
+    "/out/native/kcp-router-x64.node",
+  ]);
+});
+
+test("sizes that make no arena are refused", (t) => {
+  for (const options of [
+    { slotCount: 0 },
+    { slotCount: 1.5 },
+    { slotCount: -1 },
+    { slotCount: Number.NaN },
+    { slotCount: 1, slotBytes: 100 },
+    { slotCount: 1, slotBytes: 0 },
+    { slotCount: 1, scratchBytes: -1 },
+    { slotCount: 2 ** 31 },
+  ]) {
+    t.throws(() => createNodeHost(options), { instanceOf: RangeError, message: /\.$/ });
+  }
+});
+
+test("regions are disjoint, aligned, behind the slots, and end with the arena", (t) => {
+  const host = createNodeHost({ slotCount: 10, scratchBytes: 1000 });
+  if ("error" in host) {
+    t.fail(host.message);
+    return;
+  }
+  const { memory } = host;
+  const first = memory.reserve(1);
+  const second = memory.reserve(100);
+  t.true(first >= 10 * 1536 && first % 64 === 0 && second === first + 64);
+  t.throws(() => memory.reserve(1000), { instanceOf: RangeError, message: /raise scratchBytes/ });
+  for (const bytes of [-1, 0.5, Number.NaN])
+    t.throws(() => memory.reserve(bytes), { instanceOf: RangeError });
+  t.is(memory.reserve(1024 - 64 - 128), second + 128);
+  host.dispose();
+});
+
+test("the arena cannot be taken away from the core", (t) => {
+  const host = createNodeHost({ slotCount: 10 });
+  if ("error" in host) {
+    t.fail(host.message);
+    return;
+  }
+  try {
+    // Newer versions of Node throw, older ones copy.
+    structuredClone(host.memory.arena, { transfer: [host.memory.arena] });
+  } catch (error) {
+    t.true(error instanceof DOMException);
+  }
+  t.true(host.memory.arena.byteLength > 0);
+  host.dispose();
+});
+
+test("an exception in wake is an uncaught exception, and the host goes on", async (t) => {
+  const out = await run(`
+    let wakes = 0;
+    process.on("uncaughtException", (error) => console.log("caught", error.message));
+    h.onReady(() => {
+      wakes++;
+      h.poll(h.memory.reserve(64) / 4, 8);
+      if (wakes === 2) { console.log("second"); h.dispose(); return; }
+      h.setTimer(h.now() + 1);
+      throw new Error("from wake");
+    });
+    h.setTimer(h.now() + 1);
+  `);
+  t.is(out, "caught from wake\nsecond");
+});
+
+test("promises and ticks queued by wake run before the next wake", async (t) => {
+  const out = await run(`
+    const words = h.memory.reserve(64) / 4;
+    const seen = [];
+    h.onReady(() => {
+      h.poll(words, 8);
+      seen.push("wake");
+      Promise.resolve().then(() => seen.push("promise"));
+      process.nextTick(() => seen.push("tick"));
+      if (seen.length > 3) { setImmediate(() => console.log(seen.join(" "))); h.dispose(); } else h.setTimer(0.001 * seen.length);
+    });
+    h.setTimer(0);
+  `);
+  t.is(out, "wake tick promise wake tick promise");
+});
+
+test("a host without onReady does not keep the process alive, a disposed one neither", async (t) => {
+  t.is(await run(`console.log("end");`), "end");
+  t.is(await run(`h.onReady(() => {}); h.dispose(); console.log("end");`), "end");
+});
+
+test("a worker thread's host ends with the thread", async (t) => {
+  const out = await run(`
+    import { Worker, isMainThread, parentPort } from "node:worker_threads";
+    import { readdirSync } from "node:fs";
+    const sockets = () => readdirSync("/proc/self/fd").length;
+    const before = sockets();
+    const body = \`
+      import("tsx/esm/api").then(async ({ register }) => {
+        register();
+        const { createNodeHost } = await import(${JSON.stringify(hostFile)});
+        const h = createNodeHost({ slotCount: 16 });
+        h.onReady(() => {});
+        h.setTimer(h.now() + 5);
+        require("node:worker_threads").parentPort.postMessage("up");
+        setInterval(() => {}, 1000);
+      });
+    \`;
+    for (let i = 0; i < 3; i++) {
+      const worker = new Worker(body, { eval: true });
+      await new Promise((resolve, reject) => { worker.once("message", resolve); worker.once("error", reject); });
+      await worker.terminate();
+    }
+    console.log(sockets() - before <= 1 ? "closed" : "leaked " + (sockets() - before));
+    h.dispose();
+  `);
+  t.is(out, "closed");
+});
