@@ -173,9 +173,9 @@ export class Router {
     return row;
   }
 
-  /** It can reach this peer, directly or not. */
+  /** It knows this peer and its networks, and a way to it. */
   reaches(other: { readonly peerId: number }): boolean {
-    return this.daemon.peers().some((peer) => peer.peerId === other.peerId && peer.pathLength > 0);
+    return this.daemon.routes().some((route) => route.peerId === other.peerId && route.pathLength > 0);
   }
 
   events(code: string): EventRow[] {
