@@ -5,6 +5,7 @@
 import { argumentConformance } from "./conformance-arguments.ts";
 import { eventConformance } from "./conformance-events.ts";
 import { linkConformance } from "./conformance-links.ts";
+import { sealingConformance } from "./conformance-sealing.ts";
 import { splitConformance } from "./conformance-split.ts";
 import { tcpConformance } from "./conformance-tcp.ts";
 import { vectorConformance } from "./conformance-vectors.ts";
@@ -15,6 +16,7 @@ export function conformance(world: World): void {
   const suite = new Suite(world);
   eventConformance(suite);
   linkConformance(suite);
+  sealingConformance(suite);
   vectorConformance(suite);
   tcpConformance(suite);
   splitConformance(suite);
