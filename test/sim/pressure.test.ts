@@ -1,0 +1,186 @@
+/** Readers that do not read, memory that runs out, limits that are reached: bounded, told, and over when the cause is over. */
+import { pattern } from "./random.ts";
+import { collect, NAS, open, PORT, same, twoRouters } from "./scene.ts";
+import { story } from "./story.ts";
+
+const TARGET = `${NAS}:${PORT}`;
+const MUCH = 6_000_000;
+/** What both kernels, both daemons and the client may hold of one stalled connection. */
+const HELD_BYTES = 5_000_000;
+
+story(
+  "a service that does not read stops the client; nothing is lost when it goes on",
+  { seeds: 1 },
+  (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world, { a: { cipher: "stand-in" }, b: { cipher: "stand-in" } });
+    const { near, far } = open(world, phone, nas);
+    const sent = pattern(MUCH, 1);
+    far.pause();
+    near.write(sent);
+    near.end();
+    world.run(20_000);
+    const taken = a.row(TARGET).upBytes;
+    t.true(taken < HELD_BYTES, `the client could write ${taken} bytes`);
+    const held = [a.pool.usedSlots, b.pool.usedSlots];
+    world.run(60_000);
+    t.is(a.row(TARGET).upBytes, taken);
+    t.deepEqual([a.pool.usedSlots, b.pool.usedSlots], held);
+    t.false(near.wasReset);
+    far.resume();
+    world.until(() => far.hasEnded, "the rest", 60_000);
+    t.true(same(far.received(), sent));
+    far.end();
+    world.until(() => near.hasEnded, "the end");
+  },
+);
+
+story(
+  "a client that does not read stops the service; nothing is lost when it goes on",
+  { seeds: 1 },
+  (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world, { a: { cipher: "stand-in" }, b: { cipher: "stand-in" } });
+    const { near, far } = open(world, phone, nas);
+    const sent = pattern(MUCH, 1);
+    near.pause();
+    far.write(sent);
+    far.end();
+    world.run(20_000);
+    const taken = b.row(TARGET).downBytes;
+    t.true(taken < HELD_BYTES, `the service could write ${taken} bytes`);
+    world.run(60_000);
+    t.is(b.row(TARGET).downBytes, taken);
+    t.true(a.pool.freeSlots > a.pool.slotCount / 5);
+    near.resume();
+    world.until(() => near.hasEnded, "the rest", 60_000);
+    t.true(same(near.received(), sent));
+    near.end();
+    world.until(() => far.hasEnded, "the end");
+  },
+);
+
+for (const direction of ["up", "down"] as const) {
+  story(`many stalled connections (${direction}) do not starve a fresh one`, { seeds: 1 }, (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world, {
+      a: { cipher: "stand-in" },
+      b: { cipher: "stand-in" },
+    });
+    const streams = collect(nas, PORT, (stream) => {
+      if (direction === "up") stream.pause();
+      else stream.write(pattern(800_000, 1));
+    });
+    const stalled = Array.from({ length: 24 }, () => {
+      const near = phone.connect(nas.address, PORT);
+      if (direction === "down") near.pause();
+      else near.write(pattern(800_000, 1));
+      return near;
+    });
+    world.run(15_000);
+    const memory = `a ${a.pool.leastFree}, b ${b.pool.leastFree} of ${a.pool.slotCount} slots free at least`;
+    t.true(a.pool.leastFree > 0 && b.pool.leastFree > 0, memory);
+    collect(nas, 81, (stream) => {
+      stream.write(pattern(200_000, 2));
+      stream.end();
+    });
+    const fresh = phone.connect(nas.address, 81);
+    fresh.write(pattern(1000, 3));
+    fresh.end();
+    world.until(() => fresh.hasEnded, `the fresh connection (${memory})`, 10_000);
+    t.true(same(fresh.received(), pattern(200_000, 2)));
+    for (const stream of streams) stream.reset();
+    world.until(() => stalled.every(({ wasReset }) => wasReset), "resets");
+  });
+}
+
+story(
+  "little memory is left: new connections are plain and say so, until there is memory again",
+  {},
+  (t, world) => {
+    const { a, phone, nas } = twoRouters(world);
+    collect(nas, PORT);
+    open(world, phone, nas).near.reset();
+    a.pool.withheld = Math.floor(a.pool.slotCount * 0.75);
+    world.run(2000);
+    const near = phone.connect(nas.address, PORT);
+    world.until(() => near.isOpen, "the plain connection", 200);
+    t.like(a.row(TARGET), { transport: "tcp", reason: "memory_limit" });
+    t.true(a.daemon.status().problems.some(({ code }) => code === "memory_low"));
+    near.reset();
+    a.pool.withheld = 0;
+    const again = phone.connect(nas.address, PORT);
+    world.until(() => again.isOpen, "the carried connection", 1000);
+    t.like(a.row(TARGET), { transport: "kcp", reason: "kcp_allowed" });
+    again.reset();
+  },
+);
+
+for (const side of ["a", "b"] as const) {
+  story(
+    `no slot at all is free at ${side} for five seconds: what was open goes on afterwards`,
+    { seeds: 3 },
+    (t, world) => {
+      const scene = twoRouters(world);
+      const { near, far } = open(world, scene.phone, scene.nas);
+      const [up, down] = [pattern(200_000, 1), pattern(200_000, 2)];
+      near.write(up);
+      far.write(down);
+      world.run(60);
+      scene[side].pool.withheld = scene[side].pool.slotCount;
+      world.run(5000);
+      scene[side].pool.withheld = 0;
+      near.end();
+      far.end();
+      world.until(() => near.hasEnded && far.hasEnded, "both ends", 60_000);
+      t.true(same(far.received(), up));
+      t.true(same(near.received(), down));
+    },
+  );
+}
+
+story("a small memory shared by many busy connections: all arrive", { seeds: 2 }, (t, world) => {
+  const small = { slots: 1400, cipher: "stand-in" } as const;
+  const { phone, nas } = twoRouters(world, { a: small, b: small });
+  const sent = pattern(300_000, 1);
+  collect(nas, PORT, (stream) => {
+    stream.write(sent);
+    stream.end();
+  });
+  const clients = Array.from({ length: 12 }, () => {
+    const near = phone.connect(nas.address, PORT);
+    near.write(pattern(100, 1));
+    near.end();
+    return near;
+  });
+  world.until(() => clients.every(({ hasEnded }) => hasEnded), "all ends", 120_000);
+  for (const near of clients) t.true(same(near.received(), sent));
+});
+
+story(
+  "max_connections is reached: further ones are plain and say so; one ends, the next is carried",
+  {},
+  (t, world) => {
+    const { a, phone, nas } = twoRouters(world, { a: { config: { max_connections: 3 } } });
+    collect(nas, PORT);
+    const three = Array.from({ length: 3 }, () => phone.connect(nas.address, PORT));
+    world.until(() => three.every(({ isOpen }) => isOpen), "three connections");
+    const fourth = phone.connect(nas.address, PORT);
+    world.until(() => fourth.isOpen, "the fourth connection");
+    t.like(a.row(TARGET), { transport: "tcp", reason: "connection_limit" });
+    three[0]!.reset();
+    world.run(3000);
+    const fifth = phone.connect(nas.address, PORT);
+    world.until(() => fifth.isOpen, "the fifth connection");
+    t.like(a.row(TARGET), { transport: "kcp" });
+    for (const near of [...three, fourth, fifth]) near.reset();
+  },
+);
+
+story("the destination is full: the source uses plain TCP and says why", {}, (t, world) => {
+  const { a, phone, nas } = twoRouters(world, { b: { config: { max_connections: 2 } } });
+  collect(nas, PORT);
+  const two = Array.from({ length: 2 }, () => phone.connect(nas.address, PORT));
+  world.until(() => two.every(({ isOpen }) => isOpen), "two connections");
+  const third = phone.connect(nas.address, PORT);
+  world.until(() => third.isOpen, "the third connection", 2000);
+  t.like(a.row(TARGET), { transport: "tcp", reason: "kcp_refused_by_peer" });
+  for (const near of [...two, third]) near.reset();
+});
