@@ -31,7 +31,7 @@ import { DataPath, RX_RESERVE_SLOTS } from "../data-path.ts";
 import type { Host, HostFailure, HostMemory, TunInfo } from "../host/host.ts";
 import { KcpEndpoint } from "../kcp/endpoint.ts";
 import type { MeshEvent } from "../mesh/event.ts";
-import { NO_ADDRESSES } from "../mesh/ip-list.ts";
+import { type LocalAddresses, NO_ADDRESSES } from "../mesh/ip-list.ts";
 import { MeshNode } from "../mesh/node.ts";
 import { type LocalInfo, NO_FEATURES } from "../mesh/routes/types.ts";
 import type { Underlay } from "../mesh/underlay.ts";
@@ -46,6 +46,7 @@ import { TCP_REGION_BYTES } from "../tcp/limits.ts";
 import { TcpStack } from "../tcp/stack.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { VNET_BYTES } from "../wire/vnet.ts";
+import { AddressWatch } from "./address-watch.ts";
 import { type Served, ServedAddresses } from "./dial-policy.ts";
 import { type EventLevel, EventLog } from "./event-log.ts";
 import { KernelRoutes } from "./kernel-routes.ts";
@@ -119,6 +120,7 @@ export class Daemon implements DaemonView {
   readonly #log: EventLog;
   readonly #served: ServedAddresses;
   readonly #kernelRoutes: KernelRoutes;
+  readonly #watch: AddressWatch;
   readonly #regions: Regions;
   readonly #startTime: number;
   #config: Config;
@@ -150,6 +152,7 @@ export class Daemon implements DaemonView {
     this.#plainFlows = new PlainFlows(this.#entries, this.#random32());
     this.#path = new DataPath(this.#host, this.#pool);
     this.#served = new ServedAddresses(this.#servedBy(config));
+    this.#watch = new AddressWatch(() => this.#services.localAddresses(), this.#host.now());
     this.#kernelRoutes = new KernelRoutes((add, network, length) =>
       this.#tun === undefined ? -1 : this.#host.tunRoute(this.#tun.handle, add, network, length),
     );
@@ -218,6 +221,24 @@ export class Daemon implements DaemonView {
     if (this.#stopping) return;
     this.#path.run();
     this.#handleMeshEvents();
+    if (this.#watch.takeChange()) this.#handleAddressChange();
+  }
+
+  /** The router's own addresses changed, as after a PPPoE redial: links are put to the proof, networks are learned anew. */
+  #handleAddressChange(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#event("info", "addresses_changed", "The addresses of this machine have changed.");
+    session.mesh.handleNetworkChange(this.#host.now());
+    session.mesh.setLocalAddresses(this.#toldAddresses());
+    session.policy.configure(this.#policySettings(this.#config));
+    this.#served.configure(this.#servedBy(this.#config));
+    this.#syncKernelRoutes(session);
+    this.#wakeSoon();
+  }
+
+  #toldAddresses(): LocalAddresses {
+    return { ...NO_ADDRESSES, interfaceIpv4s: this.#services.localAddresses().map(({ address }) => address) };
   }
 
   #openSession(): Session {
@@ -239,10 +260,8 @@ export class Daemon implements DaemonView {
       consumer: path,
       now: this.#host.now(),
     });
-    mesh.setLocalAddresses({
-      ...NO_ADDRESSES,
-      interfaceIpv4s: this.#services.localAddresses().map((a) => a.address),
-    });
+    mesh.setClock(this.#host.unixTime() * 1000, this.#host.now());
+    mesh.setLocalAddresses(this.#toldAddresses());
     path.batch.setObserver((list, count) => mesh.noteSent(list, count));
     const policy = new Policy(
       { localPeerId: mesh.peerId, ownerOf: (ip) => mesh.ownerOf(ip), peer: (id) => mesh.peer(id) },
@@ -250,12 +269,7 @@ export class Daemon implements DaemonView {
     );
     const plain = new PlainPath({
       host: this.#host,
-      mesh: {
-        localPeerId: mesh.peerId,
-        ownerOf: (ip) => mesh.ownerOf(ip),
-        peers: () => mesh.peerSnapshots().flatMap(({ info }) => info ?? []),
-        route: (peerId, type, flags) => mesh.route(peerId, type, flags),
-      },
+      mesh,
       pool: this.#pool,
       batch: path.batch,
       flows: this.#plainFlows,
@@ -264,14 +278,14 @@ export class Daemon implements DaemonView {
       zeroVnet: this.#regions.zeroVnet,
       seed: this.#random32(),
     });
-    plain.configure(this.#tun?.handle ?? -1, tunMtu(config), config.ipv4.address, config.ipv4.prefixLength);
+    plain.configure(this.#tun?.handle ?? -1, tunMtu(config));
     const source = new SourceProxy({
       policy,
       entries: this.#entries,
       plainFlows: this.#plainFlows,
       pool: this.#pool,
       sendPlain: (offset, length, at) => plain.handleFrame(offset, length, at),
-      rttMs: (peerId) => mesh.peer(peerId)?.pathLatencyMs ?? 0,
+      rttMs: (peerId) => mesh.latencyMs(peerId) ?? 0,
       maxConnections: config.max_connections,
     });
     const stack = new TcpStack({
@@ -317,7 +331,7 @@ export class Daemon implements DaemonView {
       sourceEndpoint,
       destinationEndpoint,
       plain,
-      timed: [this.#entries, this.#plainFlows],
+      timed: [this.#entries, this.#plainFlows, this.#watch],
       kcpInput: () => !this.#config.disable_kcp_input,
     });
     return { mesh, stack, source, destination, sourceEndpoint, destinationEndpoint, policy, plain };
@@ -435,11 +449,7 @@ export class Daemon implements DaemonView {
       prefixLength: ipv4.prefixLength,
     };
     const own = [virtual, ...proxy_networks, ...this.#localNetworks()];
-    const wanted = session.mesh
-      .routeSnapshots()
-      .filter((route) => route.kind === "subnet" && route.pathLength > 0)
-      .map(({ network, prefixLength }) => ({ network, prefixLength }));
-    for (const refused of this.#kernelRoutes.sync(wanted, own)) {
+    for (const refused of this.#kernelRoutes.sync(session.mesh.routedPrefixes, own)) {
       this.#event("warning", "route_refused", `The kernel refused the route to ${refused}.`);
     }
   }
@@ -462,7 +472,13 @@ export class Daemon implements DaemonView {
       networkLength: config.ipv4.prefixLength,
       exports: config.proxy_networks,
       version: ANNOUNCED_VERSION,
-      featureFlags: { ...NO_FEATURES, kcpInput: !config.disable_kcp_input, supportConnListSync: true },
+      featureFlags: {
+        ...NO_FEATURES,
+        kcpInput: !config.disable_kcp_input,
+        supportConnListSync: true,
+        // A leaf: others must not choose the way through us, where their packets would end.
+        avoidRelayData: true,
+      },
       natTypes: { udp: 0, tcp: 0 },
     };
   }

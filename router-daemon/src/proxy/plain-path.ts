@@ -7,7 +7,6 @@
  * ```
  */
 import type { SlotPool } from "kcp-ts";
-import type { PeerInfo } from "../mesh/routes/types.ts";
 import {
   checkIpv4,
   IpProtocol,
@@ -30,7 +29,6 @@ import { UDP_HEADER_BYTES, udpDestinationPort, udpSourcePort } from "../wire/udp
 import { VNET_BYTES } from "../wire/vnet.ts";
 import { AnsweredFlows } from "./answered-flows.ts";
 import type { PlainFlows } from "./plain-flows.ts";
-import { prefixMask } from "./rule.ts";
 
 /** Packets one TUN frame is cut into at most: 64 KiB at the smallest MTU that IPv4 hosts must take, rounded up. */
 export const MAX_SPLIT_PACKETS = 128;
@@ -56,9 +54,12 @@ export interface PacketBatch {
 
 /** The part of the mesh the plain path uses. */
 export interface PlainMesh {
-  readonly localPeerId: number;
+  /** Our own. */
+  readonly peerId: number;
   ownerOf(ipv4: number): number;
-  peers(): Iterable<PeerInfo>;
+  /** Broadcast or multicast: for every reachable node of the network. */
+  isBroadcast(ipv4: number): boolean;
+  readonly broadcastPeers: readonly number[];
   route(peerId: number, packetType: number, flags?: number): number;
 }
 
@@ -111,8 +112,6 @@ export class PlainPath {
   readonly #answered: AnsweredFlows;
   #device = -1;
   #mtu = 0;
-  #ipv4 = 0;
-  #mask = 0;
   readonly counters: PlainCounters = {
     sent: 0,
     delivered: 0,
@@ -140,12 +139,10 @@ export class PlainPath {
     this.#answered = new AnsweredFlows(options.seed);
   }
 
-  /** The TUN device, its MTU and our virtual network (address 0 = none). */
-  configure(device: number, mtu: number, ipv4: number, networkLength: number): void {
+  /** The TUN device and its MTU. */
+  configure(device: number, mtu: number): void {
     this.#device = device;
     this.#mtu = mtu;
-    this.#ipv4 = ipv4;
-    this.#mask = prefixMask(networkLength);
   }
 
   /** One frame as read from the TUN, vnet header first. */
@@ -162,10 +159,8 @@ export class PlainPath {
       return;
     }
     const destination = ipv4Destination(this.#bytes, ip);
-    if (this.#isForAll(destination)) {
-      for (const peer of this.#mesh.peers()) {
-        if (peer.ipv4 !== 0 && peer.nextHop !== 0) this.#sendTo(peer.peerId, 0, offset, length);
-      }
+    if (this.#mesh.isBroadcast(destination)) {
+      for (const peerId of this.#mesh.broadcastPeers) this.#sendTo(peerId, 0, offset, length);
       return;
     }
     const owner = this.#mesh.ownerOf(destination);
@@ -173,7 +168,7 @@ export class PlainPath {
       this.counters.droppedNoRoute++;
       return;
     }
-    if (owner === this.#mesh.localPeerId) {
+    if (owner === this.#mesh.peerId) {
       this.counters.droppedOwn++;
       return;
     }
@@ -264,13 +259,6 @@ export class PlainPath {
     words[this.#iov + 3] = length;
     if (this.#host.tunWrite(this.#device, this.#iov, 2) > 0) this.counters.delivered++;
     else this.counters.droppedDeviceFull++;
-  }
-
-  #isForAll(destination: number): boolean {
-    if (destination >>> 28 === 14 || destination === 0xffffffff) return true;
-    if (this.#ipv4 === 0 || this.#mask >>> 0 >= 0xfffffffe) return false;
-    const sameNetwork = (destination & this.#mask) >>> 0 === (this.#ipv4 & this.#mask) >>> 0;
-    return sameNetwork && (destination | this.#mask) >>> 0 === 0xffffffff;
   }
 
   #sendTo(peerId: number, flags: number, offset: number, length: number): void {
