@@ -51,6 +51,9 @@ export class Recovery {
   #reorderingSeen = false;
   #reorderQuarters = 1;
   #reorderPersistence = 0;
+  /** SND.NXT at the last D-SACK that counted, valid when `#inDuplicateRound` (RFC 8985: RACK.dsack_round). */
+  #inDuplicateRound = false;
+  #duplicateRoundEnd = 0;
   /** Our clock at the first retransmission of this recovery, for Eifel; valid when `#undoable`. */
   #resentClock = 0;
   #undoable = false;
@@ -98,7 +101,7 @@ export class Recovery {
     if (advanced) ranges.acknowledge(ack);
     const delivered = ranges.deliveredBytes;
     if (delivered > 0) this.#measure(advanced, options, clock, now);
-    if (isDsack) this.#widenReordering();
+    if (isDsack) this.#noteDuplicate(ack, sentEnd);
     if (advanced) this.#advance(ack, isDsack, options, now);
     this.#findLosses(ack, advanced, duplicate, sentEnd, clock, now);
     if (delivered > 0 && this.phase !== Phase.fast) {
@@ -155,6 +158,14 @@ export class Recovery {
       this.#newestEnd = ranges.newestEnd;
       this.#newestRttMs = rttMs;
     }
+  }
+
+  /** Something was sent twice without need: more patience, but one step per round trip only. */
+  #noteDuplicate(ack: number, sentEnd: number): void {
+    if (this.#inDuplicateRound && isBefore(ack, this.#duplicateRoundEnd)) return;
+    this.#inDuplicateRound = true;
+    this.#duplicateRoundEnd = sentEnd;
+    this.#widenReordering();
   }
 
   #widenReordering(): void {

@@ -90,6 +90,22 @@ test("a hole is told with SACK blocks, the most recent first", (t) => {
   t.is(answer()!.sack!.length, 3, "as many as fit beside timestamps");
 });
 
+test("the echoed timestamp is that of the first segment not acknowledged before (RFC 7323 4.3)", (t) => {
+  const { feed, answer, world } = byHand();
+  const at = (value: number) => ({ timestamps: { value, echo: 0 } });
+  const echo = () => world.output.at(-1)!.timestamps!.echo;
+  feed(0, 1000, at(100_005));
+  feed(1000, 2000, at(100_006));
+  answer();
+  t.is(echo(), 100_005);
+  feed(3000, 4000, at(100_008));
+  answer();
+  t.is(echo(), 100_005, "what came out of order is not the cause of the acknowledgement");
+  feed(2000, 3000, at(100_009));
+  answer();
+  t.is(echo(), 100_009);
+});
+
 test("a filled hole brings everything behind it, and the SACK blocks end", (t) => {
   const { server, stream, feed, answer, world } = byHand();
   feed(1448, 30_000);
