@@ -1,9 +1,12 @@
 /**
- * Convs that were in use a moment ago. A SYN that the network held back or doubled must not open a second real TCP connection,
- * and a peer whose RST was lost is told again why. One entry per bucket, newer ones overwrite: forgetting is allowed.
+ * Convs that were in use a moment ago. A SYN that the network held back or doubled must not open a second real TCP connection, a
+ * peer whose RST was lost is told again why, and one that lost our last acknowledgement is told again that all is well. One entry per bucket, newer ones overwrite: forgetting is allowed.
  */
 import { hashKey } from "./conv-table.ts";
 import { CLOSED_MEMORY, CLOSED_MEMORY_MS } from "./limits.ts";
+
+/** In place of an RST's code: everything arrived both ways, and a peer of our kind may still ask for the acknowledgement. */
+export const FINISHED = 255;
 
 export class ClosedMemory {
   readonly #seed: number;
@@ -16,7 +19,7 @@ export class ClosedMemory {
     this.#seed = seed | 0;
   }
 
-  /** `code` is what an RST would say, 0 = nothing. */
+  /** `code` is what an RST would say (0 = nothing), or `FINISHED`. */
   add(conv: number, peerId: number, code: number, now: number): void {
     const at = hashKey(conv, peerId, this.#seed) & (CLOSED_MEMORY - 1);
     this.#convs[at] = conv;

@@ -98,6 +98,11 @@ export class Connection<Owner> extends CarriedStream implements KcpConnection<Ow
     return this.agreed?.halfClose ?? false;
   }
 
+  /** Over, with everything delivered both ways, between nodes that tell each other so. */
+  get hasAcknowledgedEnd(): boolean {
+    return this.closeReason === "finished" && this.tellsItsEnd;
+  }
+
   get racingConvs(): readonly number[] {
     return this.#opening?.convs ?? NO_CONVS;
   }

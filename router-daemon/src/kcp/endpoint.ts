@@ -3,12 +3,12 @@
  *
  * ```
  *  in    handlePacket ─ header, ids ─▶ ConvTable ─▶ Connection.receive ─▶ Kcp ring            ─▶ pollReady (news)
- *                                         └─ unknown: SYN ─▶ new Connection   else ─▶ StrayResets
+ *                                         └─ unknown: SYN ─▶ new Connection   else ─▶ StrayAnswers
  *  out   poll ─ timers due, PING round, interactive first, bulk in turns ─▶ Connection.poll ─▶ PacketOutput ─▶ sink
  * ```
  */
 import type { SlotPool } from "kcp-ts";
-import { ClosedMemory } from "./closed-memory.ts";
+import { ClosedMemory, FINISHED } from "./closed-memory.ts";
 import { type Capabilities, decodeSyn, NO_REASON, reasonCode } from "./conn-data.ts";
 import { Connection } from "./connection.ts";
 import { ConvTable } from "./conv-table.ts";
@@ -31,7 +31,7 @@ import {
   STATE_FLAGS,
 } from "./packet.ts";
 import type { ConnectionHost } from "./phase.ts";
-import { StrayResets } from "./stray-resets.ts";
+import { StrayAnswers } from "./stray-answers.ts";
 import type {
   KcpConnection,
   KcpConnectOptions,
@@ -75,7 +75,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   /** Destination role: client connections that a further racing attempt must not open twice. */
   readonly #clients = new Map<string, Connection<Owner>>();
   readonly #due = new DueHeap<Connection<Owner>>();
-  readonly #strays = new StrayResets();
+  readonly #strays = new StrayAnswers();
   readonly #output: PacketOutput;
   #halfOpen = 0;
   #nextConv: number;
@@ -185,7 +185,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     if ((flags & KcpFlag.ping) === 0 && (flags & STATE_FLAGS) === KcpFlag.syn && !isSource) {
       this.#offer(conv, theirs, bodyAt, bodyBytes, now);
     } else if ((flags & KcpFlag.rst) === 0 && (flags & KcpFlag.pong) === 0) {
-      this.#resetStray(conv, theirs, Math.max(NO_REASON, this.#closed.find(conv, theirs, now)), now);
+      this.#answerStray(conv, theirs, this.#closed.find(conv, theirs, now), now);
     }
     return false;
   }
@@ -194,13 +194,18 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   #offer(conv: number, peerId: number, offset: number, length: number, now: number): void {
     const closedWith = this.#closed.find(conv, peerId, now);
     if (closedWith >= 0) {
-      this.#resetStray(conv, peerId, closedWith, now);
+      this.#answerStray(conv, peerId, closedWith === FINISHED ? NO_REASON : closedWith, now);
       return;
     }
     const syn = decodeSyn(this.pool.bytes, offset, length);
     if (syn?.target === undefined) {
       this.counters.droppedConnectionData++;
-      this.#resetStray(conv, peerId, syn?.capabilities === undefined ? NO_REASON : reasonCode("denied"), now);
+      this.#answerStray(
+        conv,
+        peerId,
+        syn?.capabilities === undefined ? NO_REASON : reasonCode("denied"),
+        now,
+      );
       return;
     }
     const { target, capabilities } = syn;
@@ -213,13 +218,13 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
         return;
       }
       if (first.refusalCode !== NO_REASON) {
-        this.#resetStray(conv, peerId, first.refusalCode, now);
+        this.#answerStray(conv, peerId, first.refusalCode, now);
         return;
       }
     }
     if (!this.#hasRoom(peerId) || !this.#hasHalfOpenRoom(peerId)) {
       this.counters.refusedBusy++;
-      this.#resetStray(conv, peerId, capabilities === undefined ? NO_REASON : reasonCode("busy"), now);
+      this.#answerStray(conv, peerId, capabilities === undefined ? NO_REASON : reasonCode("busy"), now);
       return;
     }
     const connection = new Connection<Owner>({ host: this, peerId, conv, target, now, capabilities });
@@ -229,8 +234,9 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     this.#countOf(peerId).halfOpen++;
   }
 
-  #resetStray(conv: number, peerId: number, code: number, now: number): void {
-    if (!this.#strays.add(peerId, conv, code, now)) this.counters.resetsSuppressed++;
+  /** `code` = what the RST says, `FINISHED` = no RST but the last acknowledgement; negative = nothing is known. */
+  #answerStray(conv: number, peerId: number, code: number, now: number): void {
+    if (!this.#strays.add(peerId, conv, Math.max(NO_REASON, code), now)) this.counters.resetsSuppressed++;
   }
 
   // ── output ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,7 +259,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     this.#now = now;
     const output = this.#output;
     output.begin(sink);
-    if (this.#strays.count > 0) this.#sendStrayResets();
+    if (this.#strays.count > 0) this.#sendStrayAnswers();
     for (;;) {
       const connection = this.#due.due(now);
       if (connection === undefined) break;
@@ -266,8 +272,9 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     output.end();
   }
 
-  #sendStrayResets(): void {
+  #sendStrayAnswers(): void {
     this.#strays.drain((peerId, conv, code) => {
+      if (code === FINISHED) return this.#output.control(peerId, conv, KcpFlag.ack, undefined, 0);
       const body = code === NO_REASON ? undefined : Uint8Array.of(code);
       if (!this.#output.control(peerId, conv, KcpFlag.rst, body, body?.length ?? 0)) return false;
       this.counters.resetsSent++;
@@ -398,8 +405,8 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   forget(connection: Connection<Owner>, now: number): void {
     const { conv, peerId } = connection;
     this.#table.delete(conv, peerId);
+    this.#closed.add(conv, peerId, connection.hasAcknowledgedEnd ? FINISHED : connection.refusalCode, now);
     if (this.role !== "destination") return;
-    this.#closed.add(conv, peerId, connection.refusalCode, now);
     const key = clientKey(peerId, connection);
     if (this.#clients.get(key) === connection) this.#clients.delete(key);
   }

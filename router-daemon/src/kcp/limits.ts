@@ -7,8 +7,8 @@ import { KCP_HEADER_BYTES } from "./packet.ts";
 import type { KcpLimits } from "./types.ts";
 
 export const DEFAULT_KCP_LIMITS: KcpLimits = {
-  maxConnections: 2048,
-  maxConnectionsPerPeer: 1024,
+  maxConnections: 4096,
+  maxConnectionsPerPeer: 2048,
   maxHalfOpen: 256,
   maxHalfOpenPerPeer: 128,
   openTimeoutMs: 3_000,

@@ -35,11 +35,8 @@ export class ClosedPhase<Owner> implements Phase {
     if (kind === KcpFlag.syn) {
       connection.controls.addReset(conv);
       connection.requestPoll();
-    } else if (
-      (kind & KcpFlag.fin) !== 0 &&
-      connection.closeReason === "finished" &&
-      connection.tellsItsEnd
-    ) {
+    } else if ((kind & (KcpFlag.fin | KcpFlag.data)) !== 0 && connection.hasAcknowledgedEnd) {
+      // It repeats what is here already: our last acknowledgement was lost.
       connection.owe(Control.finAck);
     }
     return false;

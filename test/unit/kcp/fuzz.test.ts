@@ -11,7 +11,8 @@ import { KcpConnData } from "../../../router-daemon/src/wire/messages/gen/messag
 import { EMPTY, encodePacket, Probe } from "./probe.ts";
 import { RECEIVE_AT, Side } from "./side.ts";
 
-const BOX = { interruptAfterTimeLimit: 4_000, markInterruptAsFailure: false, numRuns: 3_000 };
+const FUZZ_MS = Number(process.env.FUZZ_SECONDS ?? 2) * 1000;
+const BOX = { interruptAfterTimeLimit: FUZZ_MS, markInterruptAsFailure: false, numRuns: 100_000 };
 const LIMITS = { maxConnections: 8, maxConnectionsPerPeer: 6, maxHalfOpen: 5, maxHalfOpenPerPeer: 4 };
 
 const target = (port: number) => ({

@@ -235,6 +235,23 @@ test("a lost FIN is repeated, and so is its lost acknowledgement", (t) => {
   }
 });
 
+test("when every acknowledgement of an end is lost, the other end still learns that all is well", (t) => {
+  const { world, source, destination } = pair();
+  destination.plan = () => ({ sendAfter: 100, send: 100, end: "after-peer" });
+  const client = source.connect(5000, { send: 100, end: "after-sending" }, 0);
+  // The client's FIN is the last that comes through, for far longer than its record stays around.
+  let isDeaf = true;
+  source.filter = (packet) => !isDeaf || packet.at < 40;
+  source.at(8_000, () => {
+    isDeaf = false;
+  });
+  world.run(60_000);
+  t.is(client.closeReason, "finished");
+  t.true(client.closedAt < 100);
+  t.is(destination.talkers[0]!.closeReason, "finished");
+  t.is(source.endpoint.connectionCount + destination.endpoint.connectionCount, 0);
+});
+
 test("an abort reaches the other end with its reason, also when the first RST is lost", (t) => {
   const { world, source, destination } = pair();
   dropFirst(destination, KcpFlag.rst);

@@ -11,7 +11,7 @@ import {
   RESETS_PER_SECOND,
 } from "../../../router-daemon/src/kcp/limits.ts";
 import { StockDrain } from "../../../router-daemon/src/kcp/stock-drain.ts";
-import { StrayResets } from "../../../router-daemon/src/kcp/stray-resets.ts";
+import { StrayAnswers } from "../../../router-daemon/src/kcp/stray-answers.ts";
 
 test("the table finds what a Map finds, whatever is added and removed", (t) => {
   const keys = fc.record({ conv: fc.nat(40), peer: fc.constantFrom(1, 2, 0xffffffff) });
@@ -81,7 +81,7 @@ test("closed convs are remembered for a while and no longer", (t) => {
 });
 
 test("answers to strangers are bounded at once and per second, one per key", (t) => {
-  const resets = new StrayResets();
+  const resets = new StrayAnswers();
   const sent: number[] = [];
   const drain = () =>
     resets.drain((_peer, conv) => {

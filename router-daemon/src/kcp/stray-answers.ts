@@ -1,10 +1,10 @@
 /**
- * Answers to packets of connections nobody knows (proxies.md 3.5, unknown key): an RST each, but a peer that floods us gets a
- * bounded number, and none of it grows memory.
+ * Answers to packets of connections nobody knows (proxies.md 3.5, unknown key): an RST each (or the last acknowledgement
+ * of a connection that ended well), but a peer that floods us gets a bounded number, and none of it grows memory.
  */
 import { MAX_PENDING_RESETS, RESET_BURST, RESETS_PER_SECOND } from "./limits.ts";
 
-export class StrayResets {
+export class StrayAnswers {
   readonly #peers = new Uint32Array(MAX_PENDING_RESETS);
   readonly #convs = new Uint32Array(MAX_PENDING_RESETS);
   readonly #codes = new Uint8Array(MAX_PENDING_RESETS);
@@ -16,7 +16,7 @@ export class StrayResets {
     return this.#count;
   }
 
-  /** `code` = what the RST says, 0 = nothing. False = the limit is reached, the packet goes unanswered. */
+  /** `code` = what the answer says (`ClosedMemory`), 0 = nothing. False = the limit is reached, the packet goes unanswered. */
   add(peerId: number, conv: number, code: number, now: number): boolean {
     if (Number.isNaN(this.#filledAt)) this.#filledAt = now;
     const refill = ((now - this.#filledAt) * RESETS_PER_SECOND) / 1000;
