@@ -12,14 +12,22 @@ const REPEAT_AGE_US = 4_000;
 /** How long one sign of loss (a segment that we had already) keeps repeating on. */
 const LOSS_MEMORY_US = 1_000_000;
 
+/**
+ * In a stream of segments in order, one acknowledgement is made per this many, or per this time; the first after a pause,
+ * and whatever makes or fills a gap, is acknowledged at once. It saves both hosts a datagram per segment, and a slow way
+ * back most of its rate.
+ */
+const THINNED_SEGMENTS = 16;
+const THINNED_MS = 1;
+
 /** An extended acknowledgement covers what changed since this many acknowledgements ago. */
 const SACK_HISTORY = 4;
 
 /**
  * What has to be acknowledged, and how it is written.
  *
- * Plain KCP: one ACK per segment, in the order of arrival. A lost one is repaired by `una` only, so while loss is seen
- * the latest ones are repeated in the room left.
+ * Plain KCP: one ACK per segment that `una` does not cover, in the order of arrival, and one for the latest that it
+ * does. A lost ACK is repaired by `una` only, so while loss is seen the latest ones are repeated in the room left.
  *
  * Extended: one segment with `una`, the echo of the latest arrival, and the words of the receive bitmap which changed
  * during the last few acknowledgements; losing three of four in a row loses no information.
@@ -33,13 +41,20 @@ export class Acknowledger {
   #capacity = FIRST_ENTRIES;
   #written = 0;
   #sent = 0;
+  /** One past the last entry of the datagram that is being made. */
+  #writing = 0;
   /** Entries before this one are not in the ring any more. */
   #kept = 0;
   #lossSeenUs = 0;
   #lossSeen = false;
 
+  /** When the last acknowledgement left. */
+  #sentAtMs = -Infinity;
+  #urgent = false;
+
   // ── extended ────────────────────────────────────────────────────────────────────────────────────────────────────────
-  #waiting = false;
+  /** Segments to acknowledge. */
+  #waiting = 0;
   #lastSn = 0;
   #lastTs = 0;
   /** Ranges [low, high) of sequence numbers that changed, the current one at `#turn`; low = high: nothing. */
@@ -53,14 +68,23 @@ export class Acknowledger {
     this.#entries = new Int32Array(extended ? 0 : FIRST_ENTRIES * ENTRY_WORDS);
   }
 
-  get pending(): boolean {
-    return this.#extended ? this.#waiting : this.#sent !== this.#written;
+  /** Segments to acknowledge. */
+  get pending(): number {
+    return this.#extended ? this.#waiting : this.#written - this.#sent;
   }
 
-  /** A segment arrived and is to be acknowledged. */
-  handleSegment(sn: number, ts: number, nowUs: number, duplicate: boolean): void {
+  /** When they are to be acknowledged; `Infinity` when there are none. */
+  get dueAtMs(): number {
+    const pending = this.pending;
+    if (pending === 0) return Infinity;
+    return this.#urgent || pending >= THINNED_SEGMENTS ? -Infinity : this.#sentAtMs + THINNED_MS;
+  }
+
+  /** A segment arrived and is to be acknowledged. `inOrder`: it is the one after the highest so far. */
+  handleSegment(sn: number, ts: number, nowUs: number, inOrder: boolean, duplicate: boolean): void {
+    if (!inOrder) this.#urgent = true;
     if (this.#extended) {
-      this.#waiting = true;
+      this.#waiting++;
       this.#lastSn = sn;
       this.#lastTs = ts;
       const turn = this.#turn;
@@ -101,16 +125,24 @@ export class Acknowledger {
       : this.#writeList(words, offset >>> 2, maxBytes, ring.next, wnd, nowUs);
   }
 
-  /** The datagram of `length` bytes that `write` made has left. */
-  handleSent(length: number): void {
+  /** The datagram that `write` made has left. */
+  handleSent(nowMs: number): void {
+    this.#sentAtMs = nowMs;
+    this.#urgent = false;
     if (this.#extended) {
-      this.#waiting = false;
+      this.#waiting = 0;
       this.#turn = (this.#turn + 1) % SACK_HISTORY;
       this.#lows[this.#turn] = this.#highs[this.#turn]!;
     } else {
-      this.#sent = Math.min(this.#written, this.#sent + length / HEADER_BYTES);
+      this.#sent = this.#writing;
       if (this.#sent === this.#written && this.#written > 0x3fffffff) this.#rewind();
     }
+  }
+
+  /** Data has left whose `una` says all there is to say. Plain KCP measures by acknowledgements and still gets them. */
+  handleCovered(): void {
+    this.#waiting = 0;
+    this.#urgent = false;
   }
 
   #writeList(
@@ -125,19 +157,29 @@ export class Acknowledger {
     const entries = this.#entries;
     const entryMask = this.#capacity - 1;
     const command = commandWord(Command.ack, 0, wnd);
-    let count = Math.min(max, this.#written - this.#sent);
-    for (let i = 0; i < count; i++) {
-      const entry = ((this.#sent + i) & entryMask) * ENTRY_WORDS;
-      writeHeader(words, at, this.#conv, command, entries[entry + 1]!, entries[entry]!, una, 0);
+    let count = 0;
+    let i = this.#sent;
+    // Of what `una` covers only the latest is named, for the peer's clock.
+    let covered = this.#written - 1;
+    while (covered >= i && ((entries[(covered & entryMask) * ENTRY_WORDS]! - una) | 0) >= 0) covered--;
+    for (; i < this.#written && count < max; i++) {
+      const entry = (i & entryMask) * ENTRY_WORDS;
+      const sn = entries[entry]!;
+      if (i < covered && ((sn - una) | 0) < 0) continue;
+      writeHeader(words, at, this.#conv, command, entries[entry + 1]!, sn, una, 0);
       at += HEADER_BYTES / 4;
+      count++;
     }
+    this.#writing = i;
     if (this.#lossSeen) {
       if (((nowUs - this.#lossSeenUs) | 0) > LOSS_MEMORY_US) this.#lossSeen = false;
       const oldest = Math.max(this.#kept, this.#sent - REPEATED_ACKS, this.#written - this.#capacity);
-      for (let i = this.#sent - 1; i >= oldest && count < max; i--) {
-        const entry = (i & entryMask) * ENTRY_WORDS;
+      for (let old = this.#sent - 1; old >= oldest && count < max; old--) {
+        const entry = (old & entryMask) * ENTRY_WORDS;
         if (((nowUs - entries[entry + 2]!) | 0) > REPEAT_AGE_US) break;
-        writeHeader(words, at, this.#conv, command, entries[entry + 1]!, entries[entry]!, una, 0);
+        const sn = entries[entry]!;
+        if (((sn - una) | 0) < 0) continue;
+        writeHeader(words, at, this.#conv, command, entries[entry + 1]!, sn, una, 0);
         at += HEADER_BYTES / 4;
         count++;
       }

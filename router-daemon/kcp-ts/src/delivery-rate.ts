@@ -9,6 +9,8 @@ import { RateFilter } from "./rate-filter.ts";
 
 /** In flight before anything was measured. */
 const INITIAL_DATAGRAMS = 32;
+/** The first flight is spread over this much. */
+const INITIAL_SPREAD_MS = 10;
 const MIN_DATAGRAMS = 4;
 
 /** Start-up doubles the rate each round; it ends when this many rounds brought less than this growth. */
@@ -20,8 +22,10 @@ const DRAIN_GAIN = 0.5;
 const UP_GAIN = 1.25;
 const DOWN_GAIN = 0.75;
 const CRUISE_ROUNDS = 6;
-/** Probing goes on while a round brings this much. */
+const DOWN_ROUNDS = 3;
+/** Probing is repeated at once, and harder, while it brings this much. */
 const PROBE_GROWTH = 1.1;
+const MAX_UP_GAIN = 2;
 /** A round trip longer than the smallest by this, and by what the hosts may add, is a queue. */
 const QUEUE_GROWTH = 1.25;
 /** In flight at most, in bandwidth-delay products. */
@@ -38,6 +42,8 @@ const PROBE_RTT_GAIN = 0.5;
 const MAX_COMPENSATED_LOSS = 0.3;
 /** Loss beyond it by this much in a round means that we send too fast. */
 const EXCESS_LOSS = 0.1;
+/** So many rounds of it in a row while cruising, and the measured rate is forgotten. */
+const EXCESS_ROUNDS = 2;
 const STARTUP_EXCESS_LOSS = 0.3;
 /** Bytes of quiet sending over which the path's own loss is averaged, in datagrams. */
 const LOSS_MEMORY_DATAGRAMS = 2_000;
@@ -58,7 +64,7 @@ export function deliveryRate(): CongestionFactory {
  */
 export class DeliveryRateController implements CongestionController {
   windowBytes: number;
-  bytesPerMs = Infinity;
+  bytesPerMs: number;
   quiet = false;
 
   readonly #datagramBytes: number;
@@ -75,12 +81,12 @@ export class DeliveryRateController implements CongestionController {
   #roundEndBytes = 0;
   #roundAckedBytes = 0;
   #roundLostBytes = 0;
-  #roundRttMs = Infinity;
-  #queueing = false;
   /** Delivered in a row with a round trip that shows a queue. */
   #queuedBytes = 0;
   #roundsInPhase = 0;
   #cruiseRounds = CRUISE_ROUNDS;
+  #upGain = UP_GAIN;
+  #excessRounds = 0;
   #phaseAtMs = 0;
   #phaseRate = 0;
   #fullRate = 0;
@@ -96,6 +102,7 @@ export class DeliveryRateController implements CongestionController {
     this.#hostDelayMs = HOST_DELAY_MS + context.ackDelayMs;
     this.#random = (context.seed ^ 0x9e3779b9) | 1;
     this.windowBytes = INITIAL_DATAGRAMS * context.datagramBytes;
+    this.bytesPerMs = this.windowBytes / INITIAL_SPREAD_MS;
   }
 
   /** Measured delivery rate in bytes per millisecond, 0 before the first. */
@@ -112,7 +119,6 @@ export class DeliveryRateController implements CongestionController {
     this.#noteLoss(sample);
     if (sample.rttMs >= 0) {
       this.#queuedBytes = this.#isQueue(sample.rttMs) ? this.#queuedBytes + sample.ackedBytes : 0;
-      if (sample.rttMs < this.#roundRttMs) this.#roundRttMs = sample.rttMs;
       if (sample.rttMs <= this.#minRttMs) {
         this.#minRttMs = sample.rttMs;
         this.#minRttAtMs = sample.nowMs;
@@ -126,7 +132,7 @@ export class DeliveryRateController implements CongestionController {
     }
     if (this.#rates.max === 0 || this.#minRttMs === Infinity) return;
     this.#step(sample, newRound, excessLoss);
-    this.#apply();
+    this.#apply(sample.nowMs);
   }
 
   handleTimeout(count: number): void {
@@ -157,9 +163,6 @@ export class DeliveryRateController implements CongestionController {
   #endRound(sample: AckSample): boolean {
     this.#roundEndBytes = sample.deliveredBytes;
     this.#roundsInPhase++;
-    // Even the fastest packet of the round has waited: there is a queue, so the path is full.
-    this.#queueing = this.#roundRttMs !== Infinity && this.#isQueue(this.#roundRttMs);
-    this.#roundRttMs = Infinity;
     const total = this.#roundAckedBytes + this.#roundLostBytes;
     const loss = this.#roundLostBytes / total;
     this.#roundAckedBytes = 0;
@@ -177,37 +180,42 @@ export class DeliveryRateController implements CongestionController {
             this.#fullRate = this.#rates.max;
             this.#fullRounds = 0;
           } else {
-            this.#fullRounds++;
+            // Loss counts only where the rate has stopped growing: the first flight may burst a short queue.
+            this.#fullRounds = excessLoss ? FULL_ROUNDS : this.#fullRounds + 1;
           }
         }
-        if (this.#fullRounds >= FULL_ROUNDS || excessLoss || (newRound && this.#queueing))
+        if (this.#fullRounds >= FULL_ROUNDS || this.#queuedBytes > this.#pipeBytes(0.5)) {
           this.#enter(Phase.drain, sample);
+        }
         break;
       case Phase.drain:
-        if (inflight <= this.#pipeBytes(1)) this.#enter(Phase.cruise, sample);
+        if (inflight <= this.#drainedBytes()) this.#enter(Phase.cruise, sample);
         break;
       case Phase.cruise:
-        if (sample.nowMs - this.#minRttAtMs > MIN_RTT_AGE_MS && sample.limit === Limit.path) {
+        if (newRound) this.#excessRounds = excessLoss ? this.#excessRounds + 1 : 0;
+        if (this.#excessRounds >= EXCESS_ROUNDS && sample.rateBytesPerMs > 0) {
+          // The path has become slower than we believe.
+          this.#rates.reset(sample.rateBytesPerMs);
+          this.#enter(Phase.drain, sample);
+        } else if (sample.nowMs - this.#minRttAtMs > MIN_RTT_AGE_MS && sample.limit === Limit.path) {
           this.#enter(Phase.probeRtt, sample);
         } else if (newRound && this.#roundsInPhase >= this.#cruiseRounds) {
+          this.#upGain = UP_GAIN;
           this.#enter(Phase.up, sample);
         }
         break;
       case Phase.up:
-        if (excessLoss || (newRound && this.#queueing)) {
-          this.#enter(Phase.down, sample);
-        } else if (newRound && this.#roundsInPhase >= 2) {
-          // Still growing: the path has more to give, go on.
-          if (this.#rates.max > this.#phaseRate * PROBE_GROWTH) {
-            this.#phaseRate = this.#rates.max;
-            this.#roundsInPhase = 1;
-          } else {
-            this.#enter(Phase.down, sample);
-          }
-        }
+        // What this round brings is seen one round trip later, in the phase that follows.
+        if (excessLoss || newRound) this.#enter(Phase.down, sample);
         break;
       case Phase.down:
-        if (inflight <= this.#pipeBytes(1) || (newRound && this.#roundsInPhase >= 3)) {
+        if (this.#rates.max > this.#phaseRate * PROBE_GROWTH && !excessLoss) {
+          this.#upGain = Math.min(MAX_UP_GAIN, this.#upGain * UP_GAIN);
+          this.#enter(Phase.up, sample);
+        } else if (
+          (inflight <= this.#drainedBytes() && sample.nowMs - this.#phaseAtMs > this.#minRttMs / 2) ||
+          (newRound && this.#roundsInPhase >= DOWN_ROUNDS)
+        ) {
           this.#enter(Phase.cruise, sample);
         }
         break;
@@ -229,6 +237,7 @@ export class DeliveryRateController implements CongestionController {
     this.#phaseAtMs = sample.nowMs;
     this.#phaseRate = this.#rates.max;
     this.#roundsInPhase = 0;
+    this.#excessRounds = 0;
     this.#roundEndBytes = sample.deliveredBytes;
     this.#probedRttMs = sample.smoothedRttMs;
     // Connections that share a path probe at different times.
@@ -243,30 +252,35 @@ export class DeliveryRateController implements CongestionController {
     return this.#fullPace() * (this.#minRttMs + this.#hostDelayMs) * gain;
   }
 
+  /** In flight when there is no queue. */
+  #drainedBytes(): number {
+    return this.#fullPace() * (this.#minRttMs + this.#hostDelayMs / 2);
+  }
+
   /** The rate to send at so that the measured one arrives. */
   #fullPace(): number {
     return this.#rates.max / (1 - this.#pathLoss);
   }
 
-  #apply(): void {
+  #apply(nowMs: number): void {
     let pace = 1;
     let window = WINDOW_GAIN;
     this.quiet = false;
     switch (this.#phase) {
       case Phase.startup:
         pace = STARTUP_GAIN;
-        window = STARTUP_GAIN;
         break;
       case Phase.drain:
         pace = DRAIN_GAIN;
         this.quiet = true;
         break;
       case Phase.up:
-        pace = UP_GAIN;
+        pace = this.#upGain;
         break;
       case Phase.down:
         pace = DOWN_GAIN;
-        this.quiet = true;
+        // At first a short queue may still overflow with what the probe put there.
+        this.quiet = nowMs - this.#phaseAtMs > this.#minRttMs / 4;
         break;
       case Phase.probeRtt:
         window = PROBE_RTT_GAIN;

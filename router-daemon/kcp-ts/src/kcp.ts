@@ -116,6 +116,7 @@ export class Kcp {
       }
       const cmd = command & 0xff;
       if (cmd === Command.push) {
+        const inOrder = sn === this.#ring.high;
         const arrival = this.#ring.accept(sn, slot, at, size, !taken);
         if (arrival === Arrival.tookSlot) taken = true;
         if (arrival <= Arrival.duplicate) {
@@ -123,7 +124,7 @@ export class Kcp {
           const duplicate = arrival === Arrival.duplicate;
           if (duplicate) this.#duplicates++;
           else this.#window.handleData();
-          this.#acks.handleSegment(sn, ts, nowUs, duplicate);
+          this.#acks.handleSegment(sn, ts, nowUs, inOrder, duplicate);
         } else {
           this.#dropped++;
         }
@@ -272,15 +273,19 @@ export class Kcp {
     const sentBefore = this.#sender.datagrams;
     const open = this.#pollControl(sink, wnd, nowUs);
     this.#refused = !open || !this.#sender.poll(sink, this.#ts(now), this.#ring.next, wnd);
-    if (this.#sender.datagrams !== sentBefore) this.#window.handleAdvertised(wnd);
+    if (this.#sender.datagrams !== sentBefore) {
+      this.#window.handleAdvertised(wnd);
+      if (this.#settings.extended && this.#ring.heldSegments === 0) this.#acks.handleCovered();
+    }
   }
 
   /** When `poll` has something to do by itself: a time of the same clock as `now`, or `Infinity`. */
   get nextTimeout(): number {
     if (this.#disposed) return Infinity;
     if (this.#starved) return this.#nowMs + STARVED_RETRY_MS;
-    if (this.#refused || this.#acks.pending || this.#window.pending) return this.#nowMs;
-    return Math.min(this.#sender.nextTimeout, this.#window.nextTimeout(this.#sender.blockedByPeer));
+    if (this.#refused || this.#window.pending) return this.#nowMs;
+    const windowAtMs = this.#window.nextTimeout(this.#sender.blockedByPeer);
+    return Math.min(this.#sender.nextTimeout, windowAtMs, Math.max(this.#acks.dueAtMs, this.#nowMs));
   }
 
   get stats(): KcpStats {
@@ -344,7 +349,7 @@ export class Kcp {
     const acks = this.#acks;
     const window = this.#window;
     const { mtu, headerAt } = this.#settings;
-    while (acks.pending || window.pending) {
+    while (acks.dueAtMs <= this.#nowMs || window.pending) {
       if (this.#scratchCount === MAX_SCRATCH_SLOTS) return false;
       const slot = this.pool.alloc();
       if (slot < 0) {
@@ -353,7 +358,7 @@ export class Kcp {
       }
       this.#scratch[this.#scratchCount++] = slot;
       const offset = slot * this.pool.slotBytes + headerAt;
-      const acked = acks.pending ? acks.write(this.#words, offset, mtu, this.#ring, wnd, nowUs) : 0;
+      const acked = acks.pending > 0 ? acks.write(this.#words, offset, mtu, this.#ring, wnd, nowUs) : 0;
       let length = acked;
       if (window.ask && length + HEADER_BYTES <= mtu) {
         length = this.#writeWindow(offset, length, Command.askWindow, wnd);
@@ -363,7 +368,7 @@ export class Kcp {
         length = this.#writeWindow(offset, length, Command.tellWindow, wnd);
       }
       if (!sink.datagram(offset, length)) return false;
-      if (acked !== 0) acks.handleSent(acked);
+      if (acked !== 0) acks.handleSent(this.#nowMs);
       window.handleAdvertised(wnd);
       window.handleSent(asked, length - acked > (asked ? HEADER_BYTES : 0), this.#nowMs);
     }

@@ -1,5 +1,3 @@
-/** Round trip of a path that the peer may answer late on: shortest timeout, and allowance for its delay. */
-const MIN_TIMEOUT_MS = 20;
 /** Before anything was heard; short, because a repeat of the first flight costs one datagram (proxies.md 3.4). */
 const FIRST_TIMEOUT_MS = 40;
 const MAX_TIMEOUT_MS = 60_000;
@@ -19,6 +17,7 @@ export class RoundTrip {
   timeouts = 0;
   #timeoutMs = FIRST_TIMEOUT_MS;
   #factor = 1;
+  /** What a timeout leaves to the peer and to both hosts besides the round trip. */
   readonly #ackDelayMs: number;
 
   constructor(ackDelayMs: number) {
@@ -43,7 +42,7 @@ export class RoundTrip {
       this.smoothedMs += (rttMs - this.smoothedMs) / 8;
     }
     const timeoutMs = this.smoothedMs + Math.max(4 * this.variationMs, this.#ackDelayMs);
-    this.#timeoutMs = timeoutMs < MIN_TIMEOUT_MS ? MIN_TIMEOUT_MS : Math.min(timeoutMs, MAX_TIMEOUT_MS);
+    this.#timeoutMs = Math.min(timeoutMs, MAX_TIMEOUT_MS);
   }
 
   handleTimeout(): void {

@@ -1,7 +1,11 @@
+import type { RoundTrip } from "./round-trip.ts";
+
 /** A stream is thin while it has no more segments than this in flight and waiting. */
 const THIN_SEGMENTS = 8;
-/** A copy leaves this much later: far enough from a short burst of loss, well before any timeout. */
-const DELAY_MS = 3;
+/** A copy leaves a share of a round trip later, within limits: away from a short burst of loss, before any timeout. */
+const DELAY_SHARE = 0.25;
+const MIN_DELAY_MS = 0.5;
+const MAX_DELAY_MS = 3;
 /** Copies of thin streams may use this much, on average and at once, so that a slow link is not filled with them. */
 const THIN_BYTES_PER_MS = 64;
 const THIN_CREDIT_BYTES = 16 * 1024;
@@ -20,7 +24,7 @@ export const MAX_QUEUED_COPIES = 256;
  * - repairs that hold up the window: while the window is full of what came after a hole, a repair that is lost too stops
  *   the stream for another round trip.
  *
- * All copies wait equally long, so the queue is in order of time.
+ * The queue is in order of time.
  */
 export class SecondCopies {
   /** Copies sent. */
@@ -36,9 +40,12 @@ export class SecondCopies {
   #count = 0;
   #creditBytes = THIN_CREDIT_BYTES;
   #creditAtMs = 0;
+  #lastDueMs = -Infinity;
+  readonly #roundTrip: RoundTrip;
 
-  constructor(enabled: boolean) {
+  constructor(enabled: boolean, roundTrip: RoundTrip) {
     this.#enabled = enabled;
+    this.#roundTrip = roundTrip;
   }
 
   /** When the first copy is due. */
@@ -91,7 +98,9 @@ export class SecondCopies {
     this.#sns[at] = sn;
     this.#orders[at] = order;
     this.#counts[at] = count;
-    this.#dueMs[at] = nowMs + DELAY_MS;
+    const delayMs = Math.max(MIN_DELAY_MS, Math.min(MAX_DELAY_MS, DELAY_SHARE * this.#roundTrip.smoothedMs));
+    this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
+    this.#dueMs[at] = this.#lastDueMs;
   }
 
   #grow(): boolean {

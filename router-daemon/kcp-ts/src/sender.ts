@@ -19,6 +19,11 @@ const TIMEOUT_PROBES = 2;
 /** Retransmitted segments acknowledged sooner than this share of the smallest round trip had not been lost. */
 const TOO_SOON = 0.85;
 
+/** A stock peer acknowledges once per update interval (proxies.md 3.9); ours at once, when its host lets it. */
+const PLAIN_INTERVAL_MS = 10;
+const PLAIN_ACK_DELAY_MS = 18;
+const ACK_DELAY_MS = 5;
+
 /** A segment that is not full leaves at once while fewer than this are in flight, else after this pause. */
 const PARTIAL_FREE_SEGMENTS = 8;
 const PARTIAL_INTERVAL_MS = 1;
@@ -27,8 +32,8 @@ const PARTIAL_INTERVAL_MS = 1;
 const Match = {
   /** The last one. */
   exact: 0,
-  /** Probably the last one: good for the order, not for the clock. */
-  likely: 1,
+  /** Any: says nothing about time and order. */
+  unknown: 1,
   /** An earlier one: it had not been lost. */
   earlier: 2,
 } as const;
@@ -75,7 +80,7 @@ export class Sender {
   #sampleFlightAtUs = 0;
   #sampleSentAtUs = 0;
   #sampleLimit: number = Limit.path;
-  #sampleRttUs = -1;
+  #sampleRttUs = 0;
   readonly #sample: AckSample = {
     nowMs: 0,
     ackedBytes: 0,
@@ -110,16 +115,15 @@ export class Sender {
     this.#settings = settings;
     this.#words = words;
     this.ring = new SendRing(settings.sendWindow, settings.initialSequence);
-    const ackDelayMs = settings.extended ? 5 : 15;
-    this.roundTrip = new RoundTrip(ackDelayMs);
+    this.roundTrip = new RoundTrip(settings.extended ? ACK_DELAY_MS : PLAIN_ACK_DELAY_MS);
     const datagramBytes = settings.mtu;
     this.controller = settings.congestion({
       datagramBytes,
-      ackDelayMs: settings.extended ? 0 : 10,
+      ackDelayMs: settings.extended ? 0 : PLAIN_INTERVAL_MS,
       seed: settings.conv >>> 0,
     });
     this.#pacer = new Pacer(datagramBytes);
-    this.#copies = new SecondCopies(settings.secondCopies);
+    this.#copies = new SecondCopies(settings.secondCopies, this.roundTrip);
     this.#ackedBits = new Int32Array(settings.extended ? this.ring.maxSegments >>> 5 : 0);
   }
 
@@ -155,7 +159,7 @@ export class Sender {
     let match: number = Match.exact;
     if (cells[cell + Cell.tries]! > 1) {
       if (cells[cell + Cell.ts] !== ts) match = Match.earlier;
-      else if (cells[cell + Cell.earlierTs] === ts) match = Match.likely;
+      else if (cells[cell + Cell.earlierTs] === ts) match = Match.unknown;
     }
     this.#acknowledge(sn, cell, match, nowUs, true);
   }
@@ -209,7 +213,7 @@ export class Sender {
     const cells = this.ring.cells;
     if (cells[cell + Cell.tries] === 1) return Match.exact;
     const minUs = this.roundTrip.minMs * 1000 * TOO_SOON;
-    return ((nowUs - cells[cell + Cell.sentAt]!) | 0) < minUs ? Match.earlier : Match.likely;
+    return ((nowUs - cells[cell + Cell.sentAt]!) | 0) < minUs ? Match.earlier : Match.unknown;
   }
 
   #acknowledge(sn: number, cell: number, match: number, nowUs: number, adapt: boolean): void {
@@ -238,7 +242,7 @@ export class Sender {
     this.#unsettled = true;
     this.#sample.ackedBytes += size;
     if ((flags & CellFlag.quiet) !== 0) this.#sample.quietAckedBytes += size;
-    if (match === Match.earlier) return;
+    if (match !== Match.exact) return;
     const order = cells[cell + Cell.order]!;
     if (((order - this.#newestOrder) | 0) > 0) this.#newestOrder = order;
     if (this.#sampled && ((order - this.#sampleOrder) | 0) < 0) return;
@@ -250,7 +254,7 @@ export class Sender {
     const sentAtUs = cells[cell + Cell.sentAt]!;
     this.#sampleSentAtUs = sentAtUs;
     this.#sampleLimit = flags & CellFlag.limit;
-    this.#sampleRttUs = match === Match.exact ? (nowUs - sentAtUs) | 0 : -1;
+    this.#sampleRttUs = (nowUs - sentAtUs) | 0;
   }
 
   /** A segment came `ageUs` after it was sent, when it had been given up: the next ones get that much time. */
@@ -284,10 +288,8 @@ export class Sender {
     sample.rateBytesPerMs = 0;
     sample.limit = this.#sampleLimit;
     if (this.#sampled) {
-      if (this.#sampleRttUs >= 0) {
-        sample.rttMs = this.#sampleRttUs / 1000;
-        roundTrip.handleSample(sample.rttMs);
-      }
+      sample.rttMs = this.#sampleRttUs / 1000;
+      roundTrip.handleSample(sample.rttMs);
       // The slower of sending and delivering: acknowledgements that were held up and come in one burst do not look
       // like a fast path (draft-cheng-iccrg-delivery-rate-estimation).
       const ackUs = (this.#deliveredAtUs - this.#sampleDeliveredAtUs) | 0;
