@@ -59,8 +59,6 @@ export class Connection<Owner> extends CarriedStream implements KcpConnection<Ow
   nextReady: Connection<Owner> | undefined = undefined;
   isPolled = false;
   nextPolled: Connection<Owner> | undefined = undefined;
-  /** Serial number of the endpoint's `poll` in which it last had its turn. */
-  polledIn = 0;
   isStarved = false;
 
   constructor(options: ConnectionOptions<Owner>) {

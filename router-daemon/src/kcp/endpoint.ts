@@ -80,7 +80,6 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   #halfOpen = 0;
   #nextConv: number;
   #now = 0;
-  #serial = 0;
 
   // ── intrusive lists ───────────────────────────────────────────────────────────────────────────────────────────
   #readyHead: Connection<Owner> | undefined = undefined;
@@ -288,38 +287,38 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     return Math.min(this.#due.nextAt, this.#pingAt);
   }
 
-  /** Each connection with output has one turn; small ones go first, in case the sink fills up. */
+  /**
+   * Each connection with output has one turn (a second one would free what the first gave to the sink); small ones go first, in
+   * case the sink fills up. A connection whose turn was cut lines up behind all others, for the next `poll`.
+   */
   #pollConnections(now: number): void {
-    this.#serial++;
-    const bulk = this.#pollQueue(now, true);
-    if (bulk > 0) this.#pollQueue(now, false);
+    if (this.#pollQueue(now, true) > 0) this.#pollQueue(now, false);
   }
 
   /** One walk over the queue as it is now. Returns how many were left for the second walk. */
   #pollQueue(now: number, onlyInteractive: boolean): number {
-    const output = this.#output;
     const last = this.#pollTail;
     let left = 0;
-    while (this.#pollHead !== undefined && !output.isStopped) {
+    while (this.#pollHead !== undefined && !this.#output.isStopped) {
       const connection = this.#shiftPolled();
-      // One turn per `poll`: a second one would free what the first one gave to the sink.
-      if (connection.polledIn === this.#serial) this.requestPoll(connection);
-      else if (onlyInteractive && !connection.isInteractive) {
+      if (onlyInteractive && !connection.isInteractive) {
         left++;
         this.requestPoll(connection);
-      } else this.#pollOne(connection, now);
+      } else {
+        // What an interactive one has is little: without a quantum it is not cut, and not polled in the second walk too.
+        const hasNoLimit = onlyInteractive || this.#pollHead === undefined;
+        this.#pollOne(connection, now, hasNoLimit ? ALL_DATAGRAMS : FAIR_QUANTUM_DATAGRAMS);
+      }
       if (connection === last) break;
     }
     return left;
   }
 
-  #pollOne(connection: Connection<Owner>, now: number): void {
+  #pollOne(connection: Connection<Owner>, now: number, quantum: number): void {
     if (connection.listIndex < 0) return;
     const output = this.#output;
-    connection.polledIn = this.#serial;
     output.isCut = false;
-    const isAlone = this.#pollHead === undefined;
-    connection.poll(now, output, isAlone ? ALL_DATAGRAMS : FAIR_QUANTUM_DATAGRAMS);
+    connection.poll(now, output, quantum);
     if (output.isCut) this.requestPoll(connection);
     else this.#due.set(connection, Math.max(connection.nextAt, now + MIN_STEP_MS));
   }

@@ -79,6 +79,24 @@ test("the source role is bounded too", (t) => {
   t.throws(() => new Probe("destination").endpoint.connect(72, target(1), 0), { instanceOf: TypeError });
 });
 
+test("attempts of a race that was given up are reset, also when their answers come late", (t) => {
+  const probe = new Probe("source");
+  const connection = probe.endpoint.connect(probe.peerId, target(1), 0)!;
+  const convs = [...new Set(probe.pass(1_500).map((packet) => packet.conv))];
+  t.true(convs.length >= 3);
+  connection.abort(probe.now);
+  connection.release(probe.now);
+  const resets = probe.take().filter((packet) => packet.flags === RST);
+  t.deepEqual(resets.map((packet) => packet.conv).sort(), [...convs].sort());
+  probe.pass(5_000);
+  t.is(probe.endpoint.connectionCount, 0);
+  for (const conv of convs) probe.put(conv, SYN | ACK);
+  t.deepEqual(
+    probe.take().map((packet) => packet.flags),
+    convs.map(() => RST),
+  );
+});
+
 test("packets whose ids are not the sender's and ours are dropped and not answered", (t) => {
   for (const role of ["source", "destination"] as const) {
     const probe = new Probe(role);
