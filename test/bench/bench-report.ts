@@ -118,8 +118,8 @@ export function verdicts(result: BenchResult): Verdict[] {
     for (const direction of ["up", "down"] as const) {
       const cell = `${loss} % ${direction}`;
       const ours = rows.row("veth", loss, "kcp-router", direction);
-      const tunnels = (["kcptun", "kcptun-fec"] as const).map((name) =>
-        rows.row("veth", loss, name, direction),
+      const tunnels = (["kcptun", "kcptun-fec"] as const).flatMap(
+        (name) => rows.row("veth", loss, name, direction) ?? [],
       );
       const easytier = rows.row("veth", loss, "easytier-kcp", direction);
       if (ours !== undefined) {
