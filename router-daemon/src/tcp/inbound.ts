@@ -60,6 +60,11 @@ export class Inbound {
     return this.#assembler === null ? 0 : this.#assembler.slots;
   }
 
+  /** Bytes that may come by what was promised. */
+  get promisedBytes(): number {
+    return this.finPassed ? 0 : Math.max(0, distance(this.expected, this.promisedEnd));
+  }
+
   /** The furthest byte that may come: the promise, rounded up as the header does. */
   get acceptedEnd(): number {
     return (this.promisedEnd + (1 << this.shift) - 1) | 0;
@@ -124,9 +129,9 @@ export class Inbound {
     if (this.#assembler.slots === before && before === 0) this.refusedBytes += bytes;
   }
 
-  /** A FIN at `sequence`, inside the window. */
+  /** A FIN at `sequence`. Only the first counts, and only inside the window. */
   noteFin(sequence: number): void {
-    if (this.hasFin) return;
+    if (this.hasFin || isBefore(sequence, this.expected) || isAfter(sequence, this.acceptedEnd)) return;
     this.hasFin = true;
     this.finSequence = sequence;
   }

@@ -3,6 +3,7 @@ import { AgeList } from "./age-list.ts";
 import type { Replies } from "./replies.ts";
 import type { Segment } from "./segment.ts";
 import { isAfter } from "./sequence.ts";
+import type { Timestamps } from "./timestamps.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** How an ended connection answers what still comes. */
@@ -54,7 +55,7 @@ export class Lingering {
     return oldest < 0 ? Number.POSITIVE_INFINITY : this.#expiresAt[oldest]!;
   }
 
-  /** Remembers a connection that is not remembered yet: SND.NXT, RCV.NXT, and its timestamps if it had any. */
+  /** Remembers a connection that is not remembered yet: SND.NXT, RCV.NXT, and its timestamps. */
   add(
     client: number,
     target: number,
@@ -62,9 +63,7 @@ export class Lingering {
     kind: number,
     next: number,
     expected: number,
-    hasTimestamps: boolean,
-    clockOffset: number,
-    recent: number,
+    timestamps: Timestamps,
     now: number,
   ): void {
     if (this.#table.size === this.#table.capacity) this.#forget(this.#ages.oldest);
@@ -73,9 +72,9 @@ export class Lingering {
     this.#kind[id] = kind;
     this.#next[id] = next;
     this.#expected[id] = expected;
-    this.#hasTimestamps[id] = hasTimestamps ? 1 : 0;
-    this.#clockOffset[id] = clockOffset;
-    this.#recent[id] = recent;
+    this.#hasTimestamps[id] = timestamps.enabled ? 1 : 0;
+    this.#clockOffset[id] = timestamps.clockOffset;
+    this.#recent[id] = timestamps.recent;
     this.#expiresAt[id] = now + this.#lingerMs;
   }
 

@@ -11,7 +11,9 @@ import { IPV4_HEADER_BYTES, IPV4_MAX_BYTES, isUnicastAddress } from "../wire/ipv
 import { TCP_HEADER_BYTES, TCP_MAX_HEADER_BYTES, TcpFlag } from "../wire/tcp.ts";
 import { ReorderStore } from "./assembler.ts";
 import { TcpCounters } from "./counters.ts";
-import { type FlowHome, Output, TcpFlow } from "./flow.ts";
+import { TcpFlow } from "./flow.ts";
+import type { FlowHome } from "./flow-home.ts";
+import { Output } from "./flow-output.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { HeldSyns } from "./held-syns.ts";
 import { DEFAULT_TCP_LIMITS, type TcpLimits } from "./limits.ts";
@@ -147,7 +149,7 @@ export class TcpStack {
     if (flow.isHeld && (segment.flags & SYN_TEST) === TcpFlag.syn) {
       this.counters.synsAbsorbed++;
       // A younger attempt of the client with the same ports: that is the one to answer.
-      if (segment.sequence !== flow.synSequence && length <= this.#pool.slotBytes)
+      if (segment.sequence !== flow.syn.sequence && length <= this.#pool.slotBytes)
         this.#keep(flow, offset, length);
       return true;
     }
@@ -219,10 +221,11 @@ export class TcpStack {
 
   /** Copies the SYN into a slot of the flow. False = the pool is empty. */
   #keep(flow: TcpFlow, offset: number, length: number): boolean {
-    const slot = flow.synSlot >= 0 ? flow.synSlot : this.#pool.alloc();
+    const { slotBytes, bytes } = this.#pool;
+    const slot = flow.syn.slot >= 0 ? flow.syn.slot : this.#pool.alloc();
     if (slot < 0) return false;
-    this.#pool.bytes.copyWithin(slot * this.#pool.slotBytes, offset, offset + length);
-    flow.hold(this.#segment, slot, length);
+    bytes.copyWithin(slot * slotBytes, offset, offset + length);
+    flow.syn.hold(this.#segment, slot, slotBytes, length);
     return true;
   }
 
@@ -320,24 +323,14 @@ export class TcpStack {
   }
 
   #ended(flow: TcpFlow, linger: number, now: number): void {
-    const { id, client, target, ports } = flow;
+    const { id, client, target, ports, parts } = flow;
     // Accepted flows have left the list; a held one ends while it is still in it.
-    if (flow.wasHeldToTheEnd) this.#held.remove(id);
+    if (parts === null) this.#held.remove(id);
     this.#table.remove(id);
     this.#flows[id] = undefined;
-    if (linger < 0) return;
-    this.#lingering.add(
-      client,
-      target,
-      ports,
-      linger,
-      flow.nextSequence,
-      flow.expectedSequence,
-      flow.hasTimestamps,
-      flow.clockOffset,
-      flow.recentTimestamp,
-      now,
-    );
+    if (parts === null || linger < 0) return;
+    const { sender, inbound, timestamps } = parts;
+    this.#lingering.add(client, target, ports, linger, sender.next, inbound.expected, timestamps, now);
   }
 }
 

@@ -1,5 +1,5 @@
 import test from "ava";
-import { MAX_CHALLENGE_ACKS_PER_SECOND } from "../../../router-daemon/src/tcp/flow.ts";
+import { MAX_CHALLENGE_ACKS_PER_SECOND } from "../../../router-daemon/src/tcp/ack-policy.ts";
 import { encodeFrame } from "./naive.ts";
 import { pattern, World } from "./world.ts";
 

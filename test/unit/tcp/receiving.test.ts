@@ -252,6 +252,20 @@ test("the FIN is passed on only after everything before it", (t) => {
   t.true(got(server, stream, 2000), "nothing comes after the end");
 });
 
+test("a FIN below what was received already, or beyond the window, ends nothing", (t) => {
+  const { server, stream, feed, answer } = byHand({ space: 50_000 });
+  feed(0, 1000);
+  answer();
+  feed(500, 999, { flags: new Set(["ack", "fin"]) });
+  feed(200_000, 200_000, { flags: new Set(["ack", "fin"]) });
+  feed(1000, 2000);
+  t.true(got(server, stream, 2000));
+  t.false(server.finished);
+  feed(2000, 2500, { flags: new Set(["ack", "fin"]) });
+  t.true(got(server, stream, 2500));
+  t.true(server.finished);
+});
+
 test("a FIN behind what the receiver would not take waits with it", (t) => {
   const { server, stream, feed, world } = byHand();
   server.takesAtMost = 10;
