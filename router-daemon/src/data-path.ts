@@ -20,6 +20,7 @@ import {
   TUN_READ_WORDS,
   type UdpInfo,
 } from "./host/host.ts";
+import { KCP_HEADER_BYTES, KcpFlag, readFlags, STATE_FLAGS } from "./kcp/packet.ts";
 import type { KcpConnection } from "./kcp/types.ts";
 import type { PacketConsumer } from "./mesh/types.ts";
 import type { DestinationProxy } from "./proxy/destination.ts";
@@ -88,7 +89,7 @@ export interface DataPathParts {
   readonly destinationEndpoint: Endpoint;
   readonly plain: PlainPath;
   readonly timed: readonly Timed[];
-  /** The destination role is on (`disable_kcp_input` is not set). */
+  /** The destination role takes new connections (`disable_kcp_input` is not set). */
   readonly kcpInput: () => boolean;
 }
 
@@ -96,7 +97,7 @@ export interface DataPathCounters {
   turns: number;
   /** KCP data dropped because slots are scarce. */
   droppedNoSlot: number;
-  /** Type 11 packets although `disable_kcp_input` is set. */
+  /** Connections that were to be opened although `disable_kcp_input` is set. */
   droppedKcpInputDisabled: number;
   /** Packets for a peer without a way to it. */
   droppedNoRoute: number;
@@ -195,11 +196,17 @@ export class DataPath implements PacketConsumer, FrameSink {
     }
     const parts = this.#parts!;
     if (role === "source") return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
-    if (!parts.kcpInput()) {
+    // Connections that were open when the switch was set live on; new ones are not heard.
+    if (!parts.kcpInput() && this.#isOpening(offset, length)) {
       this.counters.droppedKcpInputDisabled++;
       return false;
     }
     return parts.destinationEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+  }
+
+  #isOpening(offset: number, length: number): boolean {
+    if (length < KCP_HEADER_BYTES) return true;
+    return (readFlags(this.#pool.bytes, offset) & STATE_FLAGS) === KcpFlag.syn;
   }
 
   /** The TCP stack's output. */

@@ -1,6 +1,6 @@
 import type { ConnectionRow, EventRow } from "../../router-daemon/src/api/view.ts";
 import { type Config, DEFAULTS } from "../../router-daemon/src/config/config.ts";
-import { parseIpv4, parseWithPrefix } from "../../router-daemon/src/config/ipv4.ts";
+import { type InterfaceAddress, parseIpv4, parseWithPrefix } from "../../router-daemon/src/config/ipv4.ts";
 import { Secret } from "../../router-daemon/src/config/secret.ts";
 import {
   parseListenUrl,
@@ -87,11 +87,7 @@ export class Router {
       print: (line) => this.log.push(line),
       fail: (message) => this.failures.push(message),
       resolve: async (name) => this.names.get(name) ?? [],
-      localAddresses: () =>
-        this.kernel.lans.map(({ gateway, prefix }) => ({
-          address: gateway,
-          prefixLength: prefix.prefixLength,
-        })),
+      localAddresses: () => this.#localAddresses(),
       loadConfig: () => ({ ok: true, config: this.config }),
       residentBytes: () => null,
       createPool: (memory) => {
@@ -99,6 +95,16 @@ export class Router {
         return this.pool;
       },
     });
+  }
+
+  #localAddresses(): InterfaceAddress[] {
+    const lans = this.kernel.lans.map(({ gateway, prefix }) => ({
+      address: gateway,
+      prefixLength: prefix.prefixLength,
+    }));
+    // Point to point, as PPPoE gives it.
+    const wans = this.kernel.addresses.map((address) => ({ address: ip(address), prefixLength: 32 }));
+    return [...wans, ...lans];
   }
 
   /** Starts the daemon; throws when it does not. */

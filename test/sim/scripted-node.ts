@@ -106,12 +106,7 @@ export class ScriptedNode implements PacketConsumer {
     );
     this.#plain = new PlainPath({
       host: this.host,
-      mesh: {
-        localPeerId: this.node.peerId,
-        ownerOf: (address) => this.node.ownerOf(address),
-        peers: () => this.node.peerSnapshots().flatMap(({ info }) => info ?? []),
-        route: (peerId, type, flags) => this.node.route(peerId, type, flags),
-      },
+      mesh: this.node,
       pool: this.#pool,
       batch: this.#batch,
       flows: new PlainFlows(new EntryTable(() => this.host.unixTime()), random.u32()),
@@ -279,7 +274,7 @@ export class ScriptedNode implements PacketConsumer {
     const tun = this.host.tunOpen("tun0");
     if ("error" in tun) throw new Error(tun.message);
     this.host.tunConfigure(tun.handle, address, prefixLength, MTU);
-    this.#plain.configure(tun.handle, MTU, address, prefixLength);
+    this.#plain.configure(tun.handle, MTU);
     return tun.handle;
   }
 
