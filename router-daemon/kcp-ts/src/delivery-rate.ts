@@ -42,8 +42,9 @@ const PROBE_RTT_GAIN = 0.5;
 const MAX_COMPENSATED_LOSS = 0.3;
 /** Loss beyond it by this much in a round means that we send too fast. */
 const EXCESS_LOSS = 0.1;
-/** So many rounds of it in a row while cruising, and the measured rate is forgotten. */
+/** So many rounds of it in a row while cruising, with less than this share delivered: the path has become slower. */
 const EXCESS_ROUNDS = 2;
+const SLOWER = 0.8;
 const STARTUP_EXCESS_LOSS = 0.3;
 /** Bytes of quiet sending over which the path's own loss is averaged, in datagrams. */
 const LOSS_MEMORY_DATAGRAMS = 2_000;
@@ -87,6 +88,8 @@ export class DeliveryRateController implements CongestionController {
   #cruiseRounds = CRUISE_ROUNDS;
   #upGain = UP_GAIN;
   #excessRounds = 0;
+  #roundRate = 0;
+  #lastRoundRate = 0;
   #phaseAtMs = 0;
   #phaseRate = 0;
   #fullRate = 0;
@@ -127,6 +130,7 @@ export class DeliveryRateController implements CongestionController {
     const newRound = sample.priorDeliveredBytes >= this.#roundEndBytes;
     const excessLoss = newRound && this.#endRound(sample);
     const rate = sample.rateBytesPerMs;
+    if (rate > this.#roundRate) this.#roundRate = rate;
     if (rate > 0 && (sample.limit === Limit.path || rate >= this.#rates.max)) {
       this.#rates.update(rate, newRound, sample.nowMs);
     }
@@ -137,6 +141,12 @@ export class DeliveryRateController implements CongestionController {
 
   handleTimeout(count: number): void {
     if (count >= 2) this.windowBytes = MIN_DATAGRAMS * this.#datagramBytes;
+  }
+
+  /** The last two rounds delivered much less than we believe in, though we offered it. */
+  #isSlower(sample: AckSample): boolean {
+    const rate = Math.max(this.#roundRate, this.#lastRoundRate);
+    return sample.limit === Limit.path && rate > 0 && rate < this.#rates.max * SLOWER;
   }
 
   #isQueue(rttMs: number): boolean {
@@ -163,6 +173,8 @@ export class DeliveryRateController implements CongestionController {
   #endRound(sample: AckSample): boolean {
     this.#roundEndBytes = sample.deliveredBytes;
     this.#roundsInPhase++;
+    this.#lastRoundRate = this.#roundRate;
+    this.#roundRate = 0;
     const total = this.#roundAckedBytes + this.#roundLostBytes;
     const loss = this.#roundLostBytes / total;
     this.#roundAckedBytes = 0;
@@ -181,7 +193,7 @@ export class DeliveryRateController implements CongestionController {
             this.#fullRounds = 0;
           } else {
             // Loss counts only where the rate has stopped growing: the first flight may burst a short queue.
-            this.#fullRounds = excessLoss ? FULL_ROUNDS : this.#fullRounds + 1;
+            this.#fullRounds += excessLoss ? 2 : 1;
           }
         }
         if (this.#fullRounds >= FULL_ROUNDS || this.#queuedBytes > this.#pipeBytes(0.5)) {
@@ -193,9 +205,8 @@ export class DeliveryRateController implements CongestionController {
         break;
       case Phase.cruise:
         if (newRound) this.#excessRounds = excessLoss ? this.#excessRounds + 1 : 0;
-        if (this.#excessRounds >= EXCESS_ROUNDS && sample.rateBytesPerMs > 0) {
-          // The path has become slower than we believe.
-          this.#rates.reset(sample.rateBytesPerMs);
+        if (this.#excessRounds >= EXCESS_ROUNDS && this.#isSlower(sample)) {
+          this.#rates.reset(Math.max(this.#roundRate, this.#lastRoundRate));
           this.#enter(Phase.drain, sample);
         } else if (sample.nowMs - this.#minRttAtMs > MIN_RTT_AGE_MS && sample.limit === Limit.path) {
           this.#enter(Phase.probeRtt, sample);

@@ -19,6 +19,12 @@ const TIMEOUT_PROBES = 2;
 /** Retransmitted segments acknowledged sooner than this share of the smallest round trip had not been lost. */
 const TOO_SOON = 0.85;
 
+/**
+ * With plain KCP a run of losses this long is most likely one lost datagram of acknowledgements: all of the run is sent
+ * again, there is no way to tell, but no more than this counts as loss of the path.
+ */
+const PLAIN_LOSS_RUN = 4;
+
 /** A stock peer acknowledges once per update interval (proxies.md 3.9); ours at once, when its host lets it. */
 const PLAIN_INTERVAL_MS = 10;
 const PLAIN_ACK_DELAY_MS = 18;
@@ -325,12 +331,15 @@ export class Sender {
     const ring = this.ring;
     const cells = ring.cells;
     const rttUs = Math.max(this.roundTrip.smoothedMs, this.roundTrip.latestMs) * 1000;
+    const sample = this.#sample;
+    const { lostBytes, quietLostBytes } = sample;
+    const lostBefore = this.lost;
     this.#lossAtMs = Infinity;
     while (ring.flying.count !== 0) {
       const sn = ring.flying.head;
       const cell = (sn & ring.mask) << CELL_SHIFT;
       const behind = (this.#newestOrder - cells[cell + Cell.order]!) | 0;
-      if (behind <= 0) return;
+      if (behind <= 0) break;
       const graceUs =
         behind >= LOSS_THRESHOLD
           ? this.#reorderUs
@@ -339,10 +348,16 @@ export class Sender {
         const remainingUs = rttUs + graceUs - ((nowUs - cells[cell + Cell.sentAt]!) | 0);
         if (remainingUs > 0) {
           this.#lossAtMs = nowMs + remainingUs / 1000;
-          return;
+          break;
         }
       }
       this.#giveUp(sn, cell);
+    }
+    const count = this.lost - lostBefore;
+    if (count > PLAIN_LOSS_RUN && !this.#settings.extended) {
+      sample.lostBytes = lostBytes + ((sample.lostBytes - lostBytes) * PLAIN_LOSS_RUN) / count;
+      sample.quietLostBytes =
+        quietLostBytes + ((sample.quietLostBytes - quietLostBytes) * PLAIN_LOSS_RUN) / count;
     }
   }
 
