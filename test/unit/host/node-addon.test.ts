@@ -9,7 +9,8 @@ import { promisify } from "node:util";
 import test from "ava";
 
 import { addonCandidates } from "../../../router-daemon/src/host/node/addon.ts";
-import { createNodeHost } from "../../../router-daemon/src/host/node/host.ts";
+import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
+import { Desk, pattern, peerHeader } from "./desk.ts";
 
 const hostFile = fileURLToPath(new URL("../../../router-daemon/src/host/node/host.ts", import.meta.url));
 
@@ -97,6 +98,49 @@ test("the arena cannot be taken away from the core", (t) => {
   }
   t.true(host.memory.arena.byteLength > 0);
   host.dispose();
+});
+
+/** A desk with a link from `left` to `right`, and route 1 on it, in clear. */
+function sender(without: readonly HostFeature[]): {
+  d: Desk;
+  trains: (length: number, count: number) => number;
+} {
+  const host = createNodeHost({ slotCount: 64, without });
+  if ("error" in host) throw new Error(host.message);
+  const d = new Desk(host);
+  const left = d.udp();
+  d.link(1, left, d.udp().port, 1);
+  d.route(1, 1, peerHeader({ to: 1 }));
+  return {
+    d,
+    trains: (length, count) => {
+      const before = d.count("udpTrains");
+      const list = Array.from({ length: count }, (_, i) => ({ bytes: pattern(length, i), route: 1 }));
+      if (d.send(list) !== count) throw new Error("Not everything was sent.");
+      return d.count("udpTrains") - before;
+    },
+  };
+}
+
+test("a train has at most 64 datagrams and 65000 bytes, and all of a list go in one call", (t) => {
+  const { d, trains } = sender([]);
+  t.is(trains(10, 64), 1);
+  // 64 + 64 + 2
+  t.is(trains(10, 130), 3);
+  // 46 datagrams of 1400 bytes fit 65000.
+  t.is(trains(1376, 46), 1);
+  t.is(trains(1376, 48), 2);
+  t.is(d.count("udpSendCalls"), 4);
+  d.host.dispose();
+});
+
+test("a socket whose trains are refused loses them for good, and no datagram", (t) => {
+  const { d, trains } = sender(["udp-segment-send"]);
+  for (let i = 0; i < 3; i++) t.is(trains(100, 50), 0);
+  t.is(d.count("udpSegmentFallbacks"), 1);
+  t.is(d.count("udpDatagramsSent"), 150);
+  t.is(d.count("txFailed"), 0);
+  d.host.dispose();
 });
 
 test("an exception in wake is an uncaught exception, and the host goes on", async (t) => {
