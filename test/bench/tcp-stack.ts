@@ -4,7 +4,7 @@
  *   npx tsx test/bench/tcp-stack.ts [seconds per measurement]
  */
 
-import { FixedSlotPool } from "../../router-daemon/kcp-ts/src/pool.ts";
+import { FixedSlotPool } from "kcp-ts";
 import { TCP_REGION_BYTES } from "../../router-daemon/src/tcp/limits.ts";
 import { TcpStack } from "../../router-daemon/src/tcp/stack.ts";
 import type { Flow, FlowReceiver, FrameSink } from "../../router-daemon/src/tcp/types.ts";

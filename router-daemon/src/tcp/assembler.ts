@@ -1,4 +1,4 @@
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import { distance, isAfter, isBefore } from "./sequence.ts";
 import type { FlowReceiver } from "./types.ts";
 

@@ -1,4 +1,4 @@
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import { DEFAULT_MSS } from "../wire/tcp.ts";
 import type { Segment } from "./segment.ts";
 

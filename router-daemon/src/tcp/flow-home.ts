@@ -1,4 +1,4 @@
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import type { ReorderStore } from "./assembler.ts";
 import type { TcpCounters } from "./counters.ts";
 import type { TcpFlow } from "./flow.ts";

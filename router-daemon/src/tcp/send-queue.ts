@@ -1,4 +1,4 @@
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import { distance } from "./sequence.ts";
 
 const INITIAL_CAPACITY = 16;

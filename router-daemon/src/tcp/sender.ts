@@ -1,4 +1,4 @@
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import type { TcpOptions } from "../wire/tcp.ts";
 import type { TcpLimits } from "./limits.ts";
 import { Phase, Recovery } from "./recovery.ts";

@@ -6,7 +6,7 @@
  * `recovery.ts`). What is to be said waits until `poll`, which asks each flow with output for its segments.
  */
 
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import { IPV4_HEADER_BYTES, IPV4_MAX_BYTES, isUnicastAddress } from "../wire/ipv4.ts";
 import { TCP_HEADER_BYTES, TCP_MAX_HEADER_BYTES, TcpFlag } from "../wire/tcp.ts";
 import { ReorderStore } from "./assembler.ts";

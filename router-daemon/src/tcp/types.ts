@@ -18,7 +18,7 @@
  * only: call it after every batch of input or commands.
  */
 
-import type { SlotPool } from "../../kcp-ts/src/pool.ts";
+import type { SlotPool } from "kcp-ts";
 import type { TcpLimits } from "./limits.ts";
 
 /** Addresses are unsigned 32-bit numbers (10.0.0.1 = 0x0a000001), ports are 0..65535. */

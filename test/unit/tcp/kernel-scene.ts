@@ -11,7 +11,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FixedSlotPool } from "../../../router-daemon/kcp-ts/src/pool.ts";
+import { FixedSlotPool } from "kcp-ts";
 import { PollEvent, TUN_READ_WORDS } from "../../../router-daemon/src/host/host.ts";
 import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
 import { TCP_REGION_BYTES } from "../../../router-daemon/src/tcp/limits.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { FixedSlotPool } from "../../../router-daemon/kcp-ts/src/pool.ts";
+import { FixedSlotPool } from "kcp-ts";
 import { Assembler, MAX_REORDER_RUNS, ReorderStore } from "../../../router-daemon/src/tcp/assembler.ts";
 import { bytesIn, SendQueue } from "../../../router-daemon/src/tcp/send-queue.ts";
 import { pattern } from "./world.ts";

@@ -116,6 +116,17 @@ test("a lost tail is repaired by a probe, long before the timeout", (t) => {
   t.is(server.flow.retransmittedBytes, 2 * 1448);
 });
 
+test("a client that holds its acknowledgement of a single segment back is not probed", (t) => {
+  const world = new World();
+  const { client, server } = world.connected({ delayedAckMs: 150 });
+  for (let round = 1; round <= 10; round++) {
+    server.write(pattern(100));
+    world.run(400);
+    t.is(client.received.length, 100 * round);
+  }
+  t.is(server.flow.retransmittedBytes, 0);
+});
+
 test("everything lost: the timeout brings it back, backed off until then", (t) => {
   const world = new World();
   const { client, server } = world.connected({ sack: false });

@@ -1,4 +1,4 @@
-import { FixedSlotPool } from "../../../router-daemon/kcp-ts/src/pool.ts";
+import { FixedSlotPool } from "kcp-ts";
 import { TCP_REGION_BYTES } from "../../../router-daemon/src/tcp/limits.ts";
 import { TcpStack } from "../../../router-daemon/src/tcp/stack.ts";
 import type {
