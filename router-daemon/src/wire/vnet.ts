@@ -6,7 +6,7 @@
 
 export const VNET_BYTES = 10;
 
-export const VnetOffset = {
+const VnetOffset = {
   flags: 0,
   gsoType: 1,
   headerLength: 2,
@@ -25,21 +25,21 @@ export const VnetFlag = {
 export const GsoType = { none: 0, tcp4: 1, udp: 3, tcp6: 4, udpL4: 5 } as const;
 
 export function vnetFlags(bytes: Uint8Array, offset: number): number {
-  return bytes[offset]!;
+  return bytes[offset + VnetOffset.flags]!;
 }
 
 /** The kind of super-segment, without the ECN bit (0x80). */
 export function vnetGsoType(bytes: Uint8Array, offset: number): number {
-  return bytes[offset + 1]! & 0x7f;
+  return bytes[offset + VnetOffset.gsoType]! & 0x7f;
 }
 
 export function vnetGsoSize(bytes: Uint8Array, offset: number): number {
-  return bytes[offset + 4]! | (bytes[offset + 5]! << 8);
+  return bytes[offset + VnetOffset.gsoSize]! | (bytes[offset + VnetOffset.gsoSize + 1]! << 8);
 }
 
 /** True when nobody has checked the transport checksum yet and nobody will complete it: it must be verified. */
 export function vnetChecksumUnverified(bytes: Uint8Array, offset: number): boolean {
-  return (bytes[offset]! & (VnetFlag.needsChecksum | VnetFlag.dataValid)) === 0;
+  return (bytes[offset + VnetOffset.flags]! & (VnetFlag.needsChecksum | VnetFlag.dataValid)) === 0;
 }
 
 /**
@@ -55,16 +55,17 @@ export function writeVnetHeader(
   checksumStart: number,
   checksumOffset: number,
 ): void {
-  bytes[offset] = VnetFlag.needsChecksum;
-  bytes[offset + 1] = gsoType;
-  bytes[offset + 2] = headerLength;
-  bytes[offset + 3] = headerLength >>> 8;
-  bytes[offset + 4] = gsoSize;
-  bytes[offset + 5] = gsoSize >>> 8;
-  bytes[offset + 6] = checksumStart;
-  bytes[offset + 7] = checksumStart >>> 8;
-  bytes[offset + 8] = checksumOffset;
-  bytes[offset + 9] = checksumOffset >>> 8;
+  bytes[offset + VnetOffset.flags] = VnetFlag.needsChecksum;
+  bytes[offset + VnetOffset.gsoType] = gsoType;
+  writeField(bytes, offset + VnetOffset.headerLength, headerLength);
+  writeField(bytes, offset + VnetOffset.gsoSize, gsoSize);
+  writeField(bytes, offset + VnetOffset.checksumStart, checksumStart);
+  writeField(bytes, offset + VnetOffset.checksumOffset, checksumOffset);
+}
+
+function writeField(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
 }
 
 /** A header that says: complete packet, nothing to do. */
