@@ -104,46 +104,50 @@ for (const how of ["stop", "crash"] as const) {
   );
 }
 
-story("a node that dials another with its own peer id starts over with a new one, and all join", {}, (t, world) => {
-  const { a, b, phone, nas } = twoRouters(world);
-  // Drawn from the same numbers, b's twin would be b.
-  const twins = [1, 2].map((number) =>
-    world.router(`twin${number}`, {
-      wan: `203.0.113.${10 + number}`,
-      ipv4: `10.126.126.${10 + number}/24`,
-      peers: number === 1 ? [WAN_A] : [WAN_A, "203.0.113.11"],
-      random: new Random(world.seed + 77),
-    }),
-  );
-  const [first, second] = twins as [(typeof twins)[0], (typeof twins)[0]];
-  first.start();
-  world.until(() => a.reaches(first), "the first twin");
-  world.run(3000);
-  second.start();
-  t.is(first.peerId, second.peerId);
-  // From here on they are different people.
-  first.host.reseed(world.random.fork());
-  second.host.reseed(world.random.fork());
-  world.until(() => first.peerId !== second.peerId, "another peer id", 30_000);
-  world.join(60_000);
-  world.run(5000);
-  world.rest();
-  t.is(new Set(world.routers.map(({ peerId }) => peerId)).size, 4);
-  t.is(second.events("duplicate_peer_id").length, 1);
-  t.is(first.events("duplicate_peer_id").length, 0);
-  t.is(b.events("duplicate_peer_id").length, 0);
-  const { near, far } = open(world, phone, nas);
-  near.write(pattern(5000, 2));
-  world.until(() => far.receivedBytes === 5000, "the bytes");
-  near.reset();
-  for (const twin of twins) {
-    const streams = collect(twin.kernel.local, 22);
-    const client = phone.connect(twin.virtualAddress, 22);
-    world.until(() => client.isOpen, `a connection to ${twin.name}`);
-    t.is(streams.length, 1);
-    client.reset();
-  }
-});
+story(
+  "a node that dials another with its own peer id starts over with a new one, and all join",
+  {},
+  (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world);
+    // Drawn from the same numbers, b's twin would be b.
+    const twins = [1, 2].map((number) =>
+      world.router(`twin${number}`, {
+        wan: `203.0.113.${10 + number}`,
+        ipv4: `10.126.126.${10 + number}/24`,
+        peers: number === 1 ? [WAN_A] : [WAN_A, "203.0.113.11"],
+        random: new Random(world.seed + 77),
+      }),
+    );
+    const [first, second] = twins as [(typeof twins)[0], (typeof twins)[0]];
+    first.start();
+    world.until(() => a.reaches(first), "the first twin");
+    world.run(3000);
+    second.start();
+    t.is(first.peerId, second.peerId);
+    // From here on they are different people.
+    first.host.reseed(world.random.fork());
+    second.host.reseed(world.random.fork());
+    world.until(() => first.peerId !== second.peerId, "another peer id", 30_000);
+    world.join(60_000);
+    world.run(5000);
+    world.rest();
+    t.is(new Set(world.routers.map(({ peerId }) => peerId)).size, 4);
+    t.is(second.events("duplicate_peer_id").length, 1);
+    t.is(first.events("duplicate_peer_id").length, 0);
+    t.is(b.events("duplicate_peer_id").length, 0);
+    const { near, far } = open(world, phone, nas);
+    near.write(pattern(5000, 2));
+    world.until(() => far.receivedBytes === 5000, "the bytes");
+    near.reset();
+    for (const twin of twins) {
+      const streams = collect(twin.kernel.local, 22);
+      const client = phone.connect(twin.virtualAddress, 22);
+      world.until(() => client.isOpen, `a connection to ${twin.name}`);
+      t.is(streams.length, 1);
+      client.reset();
+    }
+  },
+);
 
 for (const side of ["a", "b"] as const) {
   story(

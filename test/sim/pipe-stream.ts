@@ -38,6 +38,7 @@ export class PipeStream implements Stream {
   }
 
   write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
     this.#unsent.push(bytes);
     this.#unsentBytes += bytes.length;
     this.#push();

@@ -1,9 +1,11 @@
 /** Connections that come to nothing: the client learns it at once, and both tables say why. */
+import { PacketType } from "../../router-daemon/src/wire/peer-header.ts";
 import { pattern } from "./random.ts";
 import { ip } from "./router.ts";
 import { collect, NAS, open, PORT, twoRouters, WAN_A, WAN_B } from "./scene.ts";
 import { ScriptedNode } from "./scripted-node.ts";
 import { story } from "./story.ts";
+import { isPacket } from "./wire-tap.ts";
 
 const TARGET = `${NAS}:${PORT}`;
 
@@ -144,5 +146,26 @@ story(
     t.is(connection?.closeReason, "no_answer");
     t.true(b.counter("droppedKcpInputDisabled") > 0);
     t.is(b.rows(TARGET).length, 0);
+  },
+);
+
+story(
+  "a service that resets before its acceptance was heard of is asked once, and the peer is not blamed",
+  {},
+  (t, world) => {
+    const { a, phone, nas } = twoRouters(world);
+    const streams = collect(nas, PORT, (stream) => world.clock.after(50, () => stream.reset()));
+    const lostUntil = world.now + 150;
+    world.network.filter = (datagram) =>
+      !isPacket(datagram, PacketType.kcpDestination) || world.now > lostUntil;
+    const near = phone.connect(nas.address, PORT);
+    world.until(() => near.wasReset, "the reset", 3000);
+    t.is(streams.length, 1);
+    t.like(a.row(TARGET), { transport: "kcp", state: "Closed", reason: "service_reset" });
+    collect(nas, PORT);
+    const next = phone.connect(nas.address, PORT);
+    world.until(() => next.isOpen, "the next connection");
+    t.is(a.row(TARGET).transport, "kcp");
+    next.reset();
   },
 );

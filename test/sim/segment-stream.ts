@@ -97,7 +97,8 @@ export class SegmentStream implements Stream {
     return this.client.received.length;
   }
   get hasEnded(): boolean {
-    return this.client.finReceived;
+    // While it does not read, bytes may lie in front of the end.
+    return this.client.finReceived && this.client.reading;
   }
   get wasReset(): boolean {
     return this.client.state === "reset";
@@ -130,5 +131,6 @@ export class SegmentStream implements Stream {
   resume(): void {
     this.client.resumeReading(this.#clock.now);
     this.#arm();
+    this.onChange();
   }
 }

@@ -373,6 +373,11 @@ export class SourceProxy implements TcpEvents {
         entry.reason = "destination_not_exported";
         this.#stack!.refuse(flow, now);
         return;
+      case "far_end_reset":
+        // The service had taken the connection and reset it before we heard of either: asking again would be a second one.
+        entry.reason = "service_reset";
+        this.#stack!.refuse(flow, now);
+        return;
       case "aborted":
         this.#stack!.refuse(flow, now);
         return;
