@@ -47,6 +47,8 @@ export class NodeWorld implements World {
       waiting.push(new NodeConnection(socket)),
     );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    // A test that fails half-way must not keep the process.
+    server.unref();
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("The service has no port.");
     return {
@@ -75,6 +77,7 @@ class NodeConnection implements ServiceConnection {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    socket.unref();
     socket.on("data", (chunk) => this.#chunks.push(chunk));
     socket.on("end", () => {
       this.ended = true;
