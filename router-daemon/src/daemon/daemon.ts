@@ -50,6 +50,7 @@ import { AddressWatch } from "./address-watch.ts";
 import { type Served, ServedAddresses } from "./dial-policy.ts";
 import { type EventLevel, EventLog } from "./event-log.ts";
 import { KernelRoutes } from "./kernel-routes.ts";
+import { ReservedPool } from "./reserved-pool.ts";
 import { connectionRow, peerRow, routeRow } from "./rows.ts";
 
 /** Peers whose restart is recognised by their instance id. */
@@ -289,7 +290,8 @@ export class Daemon implements DaemonView {
       maxConnections: config.max_connections,
     });
     const stack = new TcpStack({
-      pool: this.#pool,
+      // What a client sends faster than KCP takes it must not keep others from receiving.
+      pool: new ReservedPool(this.#pool, Math.min(RX_RESERVE_SLOTS, this.#pool.slotCount >>> 3)),
       words,
       regionOffset: this.#regions.tcp,
       random: random32,

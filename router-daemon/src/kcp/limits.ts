@@ -20,6 +20,7 @@ export const DEFAULT_KCP_LIMITS: KcpLimits = {
   stockHalfClosedStallMs: 30_000,
   extendedMtu: 1346,
   extendedWindow: 4096,
+  spareSlots: 64,
 };
 
 /** KCP datagrams of peers of our kind are at least this large. */

@@ -229,6 +229,8 @@ export interface KcpLimits {
   readonly extendedMtu: number;
   /** Largest window in segments toward peers of our kind. Stock peers: 1024. */
   readonly extendedWindow: number;
+  /** Slots of the pool that writing leaves alone, so that receiving goes on; never more than an eighth of the pool. */
+  readonly spareSlots: number;
 }
 
 export interface KcpEndpointOptions {
