@@ -38,6 +38,8 @@ export const TUN_BATCH = 4;
 export const EVENT_BATCH = 64;
 /** Turns in one wake-up before the engine's other work (API, signals) gets its chance. */
 export const MAX_TURNS = 16;
+/** Turns of the connections of one endpoint in one turn of the loop. */
+const OUTPUT_TURNS = 8;
 /** Slots that are never lent to anything but reception: without them no acknowledgement could come in to free others. */
 export const RX_RESERVE_SLOTS = 2 * RX_BATCH;
 /** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
@@ -124,7 +126,6 @@ export class DataPath implements PacketConsumer, FrameSink {
   #tun = -1;
   #tunReadable = false;
   #parts: DataPathParts | undefined;
-  /** Route used last per role: packets of one connection follow each other. */
   readonly #sinks: readonly [RouteSink, RouteSink];
 
   constructor(host: Host, pool: SlotPool) {
@@ -226,12 +227,22 @@ export class DataPath implements PacketConsumer, FrameSink {
     if (parts.mesh.nextTimeout <= now) parts.mesh.handleTimeout(now);
     if (parts.destination.nextTimeout <= now) parts.destination.handleTimeout(now);
     this.#drainReady(now);
-    parts.sourceEndpoint.poll(now, this.#sinks[0]);
-    parts.destinationEndpoint.poll(now, this.#sinks[1]);
-    this.batch.flush();
+    this.#pollEndpoint(parts.sourceEndpoint, 0, now);
+    this.#pollEndpoint(parts.destinationEndpoint, 1, now);
     parts.source.setNow(now);
     parts.stack.poll(now, this);
     return this.#drainReady(now) || more;
+  }
+
+  /** Several bulk connections share the output in turns: as many of them as make a good batch. */
+  #pollEndpoint(endpoint: Endpoint, sink: 0 | 1, now: number): void {
+    for (let turn = 0; turn < OUTPUT_TURNS; turn++) {
+      this.#sinks[sink].begin();
+      endpoint.poll(now, this.#sinks[sink]);
+      // What was pushed is only good until the endpoint is polled again.
+      this.batch.flush();
+      if (endpoint.nextTimeout > now) return;
+    }
   }
 
   #readEvents(now: number): boolean {
@@ -337,9 +348,8 @@ export class DataPath implements PacketConsumer, FrameSink {
   /** Sends what the endpoints and the stack have to say now: last words before everything is closed. */
   flush(now: number): void {
     const { sourceEndpoint, destinationEndpoint, stack, source } = this.#parts!;
-    sourceEndpoint.poll(now, this.#sinks[0]);
-    destinationEndpoint.poll(now, this.#sinks[1]);
-    this.batch.flush();
+    this.#pollEndpoint(sourceEndpoint, 0, now);
+    this.#pollEndpoint(destinationEndpoint, 1, now);
     source.setNow(now);
     stack.poll(now, this);
   }
@@ -349,12 +359,9 @@ export class DataPath implements PacketConsumer, FrameSink {
     while (this.#rxReady > 0) this.#pool.free(this.#words[this.#rxSlots + --this.#rxReady]!);
   }
 
-  /** A KCP packet for a peer, into the batch. */
-  transmit(peerId: number, packetType: number, offset: number, length: number): boolean {
-    const route = this.#parts!.mesh.route(peerId, packetType);
-    if (route < 0) this.counters.droppedNoRoute++;
-    else this.batch.add(offset, length, route, -1);
-    return true;
+  /** The host's route for packets of a type to a peer, or -1. */
+  route(peerId: number, packetType: number): number {
+    return this.#parts!.mesh.route(peerId, packetType);
   }
 }
 
@@ -362,13 +369,28 @@ export class DataPath implements PacketConsumer, FrameSink {
 class RouteSink {
   readonly #path: DataPath;
   readonly #packetType: number;
+  /** The route used last: packets of one peer follow each other, and a route is good until the next input. */
+  #peerId = 0;
+  #route = -1;
 
   constructor(path: DataPath, packetType: number) {
     this.#path = path;
     this.#packetType = packetType;
   }
 
+  /** Before each poll. */
+  begin(): void {
+    this.#peerId = 0;
+    this.#route = -1;
+  }
+
   packet(peerId: number, offset: number, length: number): boolean {
-    return this.#path.transmit(peerId, this.#packetType, offset, length);
+    if (peerId !== this.#peerId) {
+      this.#peerId = peerId;
+      this.#route = this.#path.route(peerId, this.#packetType);
+    }
+    if (this.#route < 0) this.#path.counters.droppedNoRoute++;
+    else this.#path.batch.add(offset, length, this.#route, -1);
+    return true;
   }
 }
