@@ -4,15 +4,17 @@ import { collect, NAS, open, PORT, same, twoRouters } from "./scene.ts";
 import { story } from "./story.ts";
 
 const TARGET = `${NAS}:${PORT}`;
-const MUCH = 6_000_000;
-/** What both kernels, both daemons and the client may hold of one stalled connection. */
-const HELD_BYTES = 5_000_000;
+/** A router whose memory holds about 2 MiB of payload. */
+const SMALL = { slots: 1600, cipher: "stand-in" } as const;
+const MUCH = 8_000_000;
+/** What both daemons, the kernel and the client may hold of one stalled connection. */
+const HELD_BYTES = 6_000_000;
 
 story(
   "a service that does not read stops the client; nothing is lost when it goes on",
   { seeds: 1 },
   (t, world) => {
-    const { a, b, phone, nas } = twoRouters(world, { a: { cipher: "stand-in" }, b: { cipher: "stand-in" } });
+    const { a, b, phone, nas } = twoRouters(world, { a: SMALL, b: SMALL });
     const { near, far } = open(world, phone, nas);
     const sent = pattern(MUCH, 1);
     far.pause();
@@ -21,10 +23,10 @@ story(
     world.run(20_000);
     const taken = a.row(TARGET).upBytes;
     t.true(taken < HELD_BYTES, `the client could write ${taken} bytes`);
-    const held = [a.pool.usedSlots, b.pool.usedSlots];
     world.run(60_000);
-    t.is(a.row(TARGET).upBytes, taken);
-    t.deepEqual([a.pool.usedSlots, b.pool.usedSlots], held);
+    // Probes into the closed window carry a byte each.
+    t.true(a.row(TARGET).upBytes - taken < 200);
+    t.true(b.pool.freeSlots > 0);
     t.false(near.wasReset);
     far.resume();
     world.until(() => far.hasEnded, "the rest", 60_000);
@@ -38,7 +40,7 @@ story(
   "a client that does not read stops the service; nothing is lost when it goes on",
   { seeds: 1 },
   (t, world) => {
-    const { a, b, phone, nas } = twoRouters(world, { a: { cipher: "stand-in" }, b: { cipher: "stand-in" } });
+    const { a, b, phone, nas } = twoRouters(world, { a: SMALL, b: SMALL });
     const { near, far } = open(world, phone, nas);
     const sent = pattern(MUCH, 1);
     near.pause();
@@ -49,7 +51,7 @@ story(
     t.true(taken < HELD_BYTES, `the service could write ${taken} bytes`);
     world.run(60_000);
     t.is(b.row(TARGET).downBytes, taken);
-    t.true(a.pool.freeSlots > a.pool.slotCount / 5);
+    t.true(a.pool.freeSlots > 0);
     near.resume();
     world.until(() => near.hasEnded, "the rest", 60_000);
     t.true(same(near.received(), sent));
@@ -75,8 +77,8 @@ for (const direction of ["up", "down"] as const) {
       return near;
     });
     world.run(15_000);
-    const memory = `a ${a.pool.leastFree}, b ${b.pool.leastFree} of ${a.pool.slotCount} slots free at least`;
-    t.true(a.pool.leastFree > 0 && b.pool.leastFree > 0, memory);
+    // Whoever sends leaves memory to those who receive, and to plain packets.
+    t.true(a.pool.leastFree > 0 && b.pool.leastFree > 0);
     collect(nas, 81, (stream) => {
       stream.write(pattern(200_000, 2));
       stream.end();
@@ -84,7 +86,7 @@ for (const direction of ["up", "down"] as const) {
     const fresh = phone.connect(nas.address, 81);
     fresh.write(pattern(1000, 3));
     fresh.end();
-    world.until(() => fresh.hasEnded, `the fresh connection (${memory})`, 10_000);
+    world.until(() => fresh.hasEnded, "the fresh connection", 10_000);
     t.true(same(fresh.received(), pattern(200_000, 2)));
     for (const stream of streams) stream.reset();
     world.until(() => stalled.every(({ wasReset }) => wasReset), "resets");
@@ -109,6 +111,30 @@ story(
     const again = phone.connect(nas.address, PORT);
     world.until(() => again.isOpen, "the carried connection", 1000);
     t.like(a.row(TARGET), { transport: "kcp", reason: "kcp_allowed" });
+    again.reset();
+  },
+);
+
+story(
+  "little memory is left at the destination: it refuses, and the source goes on with plain TCP at once",
+  {},
+  (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world);
+    collect(nas, PORT);
+    b.pool.withheld = Math.floor(b.pool.slotCount * 0.85);
+    world.run(100);
+    for (let i = 0; i < 2; i++) {
+      const near = phone.connect(nas.address, PORT);
+      world.until(() => near.isOpen, "the plain connection", 500);
+      // The peer is no failing one: the next connection asks again.
+      t.like(a.row(TARGET), { transport: "tcp", reason: "kcp_refused_by_peer" });
+      t.like(b.row(TARGET), { state: "Closed", reason: "memory_limit" });
+      near.reset();
+    }
+    b.pool.withheld = 0;
+    const again = phone.connect(nas.address, PORT);
+    world.until(() => again.isOpen, "the carried connection", 500);
+    t.is(a.row(TARGET).transport, "kcp");
     again.reset();
   },
 );

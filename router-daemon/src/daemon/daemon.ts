@@ -322,6 +322,7 @@ export class Daemon implements DaemonView {
       sockets: this.#host,
       dialPolicy: this.#served,
       entries: this.#entries,
+      freeShare: () => this.#pool.freeSlots / this.#pool.slotCount,
       words,
       iovWord: this.#regions.iovWord,
     });

@@ -30,6 +30,8 @@ import {
 
 /** How long a service may take to accept the TCP connection, milliseconds (EasyTier waits as long). */
 export const CONNECT_TIMEOUT_MS = 10_000;
+/** Share of the memory for payload that must be free for a new connection to be taken from a peer that has another way. */
+export const MIN_FREE_SHARE = 0.1;
 /** (offset, length) pairs handed to the kernel per call. */
 export const MAX_IOV_PAIRS = 64;
 /** Bytes one connection may move per direction before the others have their turn. */
@@ -44,6 +46,8 @@ export interface DestinationOptions {
   readonly sockets: TcpSockets;
   readonly dialPolicy: DialPolicy;
   readonly entries: EntryTable;
+  /** How much of the memory for payload is free, 0…1. */
+  readonly freeShare: () => number;
   /** The arena as words, and the index of `2 * MAX_IOV_PAIRS` words that are this proxy's own. */
   readonly words: Int32Array;
   readonly iovWord: number;
@@ -79,6 +83,7 @@ export class DestinationProxy {
   readonly #sockets: TcpSockets;
   readonly #dialPolicy: DialPolicy;
   readonly #entries: EntryTable;
+  readonly #freeShare: () => number;
   readonly #words: Int32Array;
   readonly #iov: number;
   readonly #byHandle = new Map<number, Carried>();
@@ -92,6 +97,7 @@ export class DestinationProxy {
     this.#sockets = options.sockets;
     this.#dialPolicy = options.dialPolicy;
     this.#entries = options.entries;
+    this.#freeShare = options.freeShare;
     this.#words = options.words;
     this.#iov = options.iovWord;
   }
@@ -189,6 +195,13 @@ export class DestinationProxy {
     if (verdict !== "yes") {
       this.#entries.end(entry, verdict, now);
       conn.refuse(now, "denied");
+      conn.release(now);
+      return;
+    }
+    // A source of our kind goes on with plain TCP at once. A stock one could not: it is served as long as there is a slot.
+    if (conn.isExtended && this.#freeShare() < MIN_FREE_SHARE) {
+      this.#entries.end(entry, "memory_limit", now);
+      conn.refuse(now, "busy");
       conn.release(now);
       return;
     }
