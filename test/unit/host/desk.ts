@@ -15,6 +15,7 @@ export const E = {
   NOENT: -2,
   BADF: -9,
   EXIST: -17,
+  MFILE: -24,
   INVAL: -22,
   MSGSIZE: -90,
   AFNOSUPPORT: -97,

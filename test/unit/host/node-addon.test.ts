@@ -1,6 +1,6 @@
 /** What only Node's host has: its loader, its event loop, threads. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,9 +8,10 @@ import { promisify } from "node:util";
 
 import test from "ava";
 
+import { type HostFailure, MAX_HANDLES } from "../../../router-daemon/src/host/host.ts";
 import { addonCandidates } from "../../../router-daemon/src/host/node/addon.ts";
 import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
-import { Desk, pattern, peerHeader } from "./desk.ts";
+import { Desk, E, pattern, peerHeader } from "./desk.ts";
 
 const hostFile = fileURLToPath(new URL("../../../router-daemon/src/host/node/host.ts", import.meta.url));
 
@@ -141,6 +142,34 @@ test("a socket whose trains are refused loses them for good, and no datagram", (
   t.is(d.count("udpDatagramsSent"), 150);
   t.is(d.count("txFailed"), 0);
   d.host.dispose();
+});
+
+const openFiles = Number(/^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
+// More than this cannot be had where the system allows fewer descriptors; the limit cannot be reached there either.
+const many = openFiles > MAX_HANDLES + 500 ? test : test.skip;
+
+many(`as many sockets as the table has, then a sentence (open files: ${openFiles})`, (t) => {
+  const host = createNodeHost({ slotCount: 16 });
+  if ("error" in host) {
+    t.fail(host.message);
+    return;
+  }
+  const d = new Desk(host);
+  const endpoint = d.endpoint("127.0.0.1", 0);
+  const handles: number[] = [];
+  let failure: HostFailure | undefined;
+  while (failure === undefined && handles.length <= MAX_HANDLES) {
+    const info = host.udpOpen(endpoint);
+    if ("error" in info) failure = info;
+    else handles.push(info.handle);
+  }
+  t.is(handles.length, MAX_HANDLES);
+  t.is(new Set(handles).size, MAX_HANDLES);
+  t.is(failure?.error, E.MFILE);
+  t.regex(failure?.message ?? "", /\.$/);
+  host.close(handles[5]!);
+  t.true("handle" in host.udpOpen(endpoint));
+  host.dispose();
 });
 
 test("an exception in wake is an uncaught exception, and the host goes on", async (t) => {
