@@ -75,6 +75,7 @@ export class Kcp {
     const bytes = this.pool.bytes;
     const words = this.#words;
     const sender = this.#sender;
+    const flight = sender.flight;
     const conv = this.#settings.conv;
     const end = offset + length;
     let at = offset;
@@ -129,12 +130,12 @@ export class Kcp {
           this.#dropped++;
         }
       } else if (cmd === Command.ack) {
-        sender.handleAck(sn, ts, nowUs);
+        flight.handleAck(sn, ts, nowUs);
       } else if (cmd === Command.sack && this.#settings.extended) {
-        sender.handleAck(sn, ts, nowUs);
+        flight.handleAck(sn, ts, nowUs);
         let first = ((segmentUna & ~31) + ((command >>> 8) & 0xff) * 32) | 0;
         for (let i = 0; i + 4 <= size; i += 4) {
-          sender.handleBits(first, readInt32(bytes, at + i), nowUs);
+          flight.handleBits(first, readInt32(bytes, at + i), nowUs);
           first = (first + 32) | 0;
         }
       } else if (cmd === Command.askWindow) {
@@ -154,7 +155,7 @@ export class Kcp {
       at += size;
     }
     if (!good) this.#rejected++;
-    if (((una - sender.ring.una) | 0) > 0) sender.handleUna(una, nowUs);
+    if (((una - sender.ring.una) | 0) > 0) flight.handleUna(una, nowUs);
     return taken;
   }
 
@@ -267,7 +268,7 @@ export class Kcp {
     this.#freeScratch();
     this.#writer.dropReservation();
     this.#sender.settle(now, nowUs);
-    this.#window.settle(now, this.#sender.blockedByPeer, this.#sender.roundTrip.timeoutMs);
+    this.#window.settle(now, this.#sender.blockedByPeer, this.#sender.flight.roundTrip.timeoutMs);
     const wnd = this.#ring.freeSegments;
     this.#starved = false;
     const sentBefore = this.#sender.datagrams;
@@ -290,7 +291,8 @@ export class Kcp {
 
   get stats(): KcpStats {
     const sender = this.#sender;
-    const { roundTrip, controller } = sender;
+    const { flight, controller } = sender;
+    const { roundTrip } = flight;
     return {
       srttMs: roundTrip.smoothedMs,
       rttVarMs: roundTrip.variationMs,
@@ -299,14 +301,14 @@ export class Kcp {
       timeoutsInARow: roundTrip.timeouts,
       sent: sender.sent,
       retransmitted: sender.retransmitted,
-      spurious: sender.spurious,
+      spurious: flight.spurious,
       duplicated: sender.duplicated,
       received: this.#received,
       duplicatesReceived: this.#duplicates,
       dropped: this.#dropped,
       rejected: this.#rejected,
-      deliveredBytes: sender.deliveredBytes,
-      inflightBytes: sender.inflightBytes,
+      deliveredBytes: flight.rates.deliveredBytes,
+      inflightBytes: flight.inflightBytes,
       congestionWindowBytes: controller.windowBytes,
       pacingBytesPerMs: controller.bytesPerMs,
       remoteWindow: sender.remoteWindow,

@@ -1,3 +1,9 @@
+/** A stock peer acknowledges once in this time (proxies.md 3.9). */
+export const PLAIN_INTERVAL_MS = 10;
+/** What a timeout leaves to the peer and to both hosts besides the round trip: to a stock peer, and to one of ours. */
+export const PLAIN_ACK_ALLOWANCE_MS = 18;
+export const ACK_ALLOWANCE_MS = 5;
+
 /** Before anything was heard; short, because a repeat of the first flight costs one datagram (proxies.md 3.4). */
 const FIRST_TIMEOUT_MS = 40;
 const MAX_TIMEOUT_MS = 60_000;
@@ -17,11 +23,10 @@ export class RoundTrip {
   timeouts = 0;
   #timeoutMs = FIRST_TIMEOUT_MS;
   #factor = 1;
-  /** What a timeout leaves to the peer and to both hosts besides the round trip. */
-  readonly #ackDelayMs: number;
+  readonly #allowanceMs: number;
 
-  constructor(ackDelayMs: number) {
-    this.#ackDelayMs = ackDelayMs;
+  constructor(allowanceMs: number) {
+    this.#allowanceMs = allowanceMs;
   }
 
   /** Retransmission timeout, backed off. */
@@ -41,7 +46,7 @@ export class RoundTrip {
       this.variationMs += (deviation - this.variationMs) / 4;
       this.smoothedMs += (rttMs - this.smoothedMs) / 8;
     }
-    const timeoutMs = this.smoothedMs + Math.max(4 * this.variationMs, this.#ackDelayMs);
+    const timeoutMs = this.smoothedMs + Math.max(4 * this.variationMs, this.#allowanceMs);
     this.#timeoutMs = Math.min(timeoutMs, MAX_TIMEOUT_MS);
   }
 

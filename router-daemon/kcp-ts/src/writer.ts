@@ -27,7 +27,7 @@ export class Writer {
   }
 
   get unacknowledgedBytes(): number {
-    return this.#writtenBytes - this.#sender.deliveredPayloadBytes;
+    return this.#writtenBytes - this.#sender.flight.deliveredPayloadBytes;
   }
 
   /** Slots owned: those of segments that are not acknowledged, and reserved ones. */
@@ -117,7 +117,7 @@ export class Writer {
   }
 
   dispose(): void {
-    this.#writtenBytes = this.#sender.deliveredPayloadBytes;
+    this.#writtenBytes = this.#sender.flight.deliveredPayloadBytes;
   }
 
   #openAt = 0;
