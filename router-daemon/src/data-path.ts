@@ -268,6 +268,8 @@ export class DataPath implements PacketConsumer, FrameSink {
       if (slot < 0) break;
       this.#words[this.#rxSlots + this.#rxReady++] = slot;
     }
+    // Without a slot nothing can be received, and the socket would not be reported again: it stays on the list.
+    if (this.#rxReady === 0) return false;
     const count = this.#host.udpReceive(socket, this.#rxSlots, this.#rxReady, this.#rxOut);
     if (count <= 0) {
       this.#readableSockets.delete(socket);
