@@ -30,6 +30,7 @@ import { formatInterfaceAddress, formatPrefix } from "../config/ipv4.ts";
 import { DataPath, RX_RESERVE_SLOTS } from "../data-path.ts";
 import type { Host, HostFailure, HostMemory, TunInfo } from "../host/host.ts";
 import { KcpEndpoint } from "../kcp/endpoint.ts";
+import type { KcpLimits } from "../kcp/types.ts";
 import type { MeshEvent } from "../mesh/event.ts";
 import { type LocalAddresses, NO_ADDRESSES } from "../mesh/ip-list.ts";
 import { MeshNode } from "../mesh/node.ts";
@@ -300,7 +301,7 @@ export class Daemon implements DaemonView {
     });
     const random = (bytes: Uint8Array) => this.#fillRandom(bytes);
     // All of a network's peers know its secret: one of them may be a router whose whole LAN connects at once.
-    const limits = {
+    const limits: Partial<KcpLimits> = {
       maxConnections: config.max_connections,
       maxConnectionsPerPeer: config.max_connections,
       maxHalfOpen: Math.min(config.max_connections, MAX_HALF_OPEN),

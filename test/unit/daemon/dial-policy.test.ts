@@ -12,7 +12,7 @@ const served = new ServedAddresses({
 });
 
 test("peers may have our virtual address and exported hosts dialled, nothing else", (t) => {
-  const cases: [string, number, string][] = [
+  const cases: [string, number, ReturnType<ServedAddresses["mayDial"]>][] = [
     ["10.126.126.1", 22, "yes"],
     ["192.168.1.10", 80, "yes"],
     ["192.168.1.1", 22, "yes"],
