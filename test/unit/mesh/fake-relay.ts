@@ -52,7 +52,7 @@ export class SharedNode extends RelayNode {
   }
   #name = "";
   #ownName = "";
-  #ownDigest = new Uint8Array(32);
+  #ownDigest: Uint8Array = new Uint8Array(32);
 
   override deliver(datagram: Datagram, now: number): void {
     // It admits any secret: seen from inside, everybody has the right one.
