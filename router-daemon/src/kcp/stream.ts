@@ -147,6 +147,6 @@ export abstract class CarriedStream {
     if (this.kcp === undefined) return;
     const { srttMs, sent, retransmitted } = this.kcp.stats;
     this.#lastSrttMs = srttMs;
-    this.#lastRetransmittedShare = sent === 0 ? 0 : retransmitted / sent;
+    this.#lastRetransmittedShare = sent === 0 ? 0 : retransmitted / (sent + retransmitted);
   }
 }

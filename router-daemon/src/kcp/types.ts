@@ -106,7 +106,7 @@ export type RefusalReason =
 export interface KcpConnectionStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
-  /** Segments sent again ÷ segments sent, 0…1. */
+  /** Share of transmissions that repeated a segment held for lost, 0…1. */
   readonly retransmittedShare: number;
   /** Payload bytes accepted by `commit`/`write`. */
   readonly bytesSent: number;

@@ -22,7 +22,7 @@ export const RATE_PERIOD_MS = 1000;
 export interface CarrierStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
-  /** Segments sent again ÷ segments sent. */
+  /** Share of transmissions that repeated a segment held for lost, 0…1. */
   readonly retransmittedShare: number;
 }
 
