@@ -2,7 +2,14 @@
  * Microseconds per segment: both ends, their acknowledgements and the copy over a virtual link of 10 ms each way without
  * a rate, in ticks of 1 ms. 1376 bytes of payload are copied once, by the link. Run: `npx tsx bench/segment.ts`
  */
-import { type CongestionFactory, type DatagramSink, deliveryRate, FixedSlotPool, fixedWindow, Kcp } from "../src/index.ts";
+import {
+  type CongestionFactory,
+  type DatagramSink,
+  deliveryRate,
+  FixedSlotPool,
+  fixedWindow,
+  Kcp,
+} from "../src/index.ts";
 import { Random } from "../test/random.ts";
 
 const DELAY_TICKS = 10;
@@ -58,9 +65,24 @@ class Wire implements DatagramSink {
   }
 }
 
-function run(window: number, loss: number, extended: boolean, congestion: CongestionFactory, segments: number) {
+function run(
+  window: number,
+  loss: number,
+  extended: boolean,
+  congestion: CongestionFactory,
+  segments: number,
+) {
   const pool = new FixedSlotPool(4 * window + 4096);
-  const options = { conv: 1, pool, mtu: MTU, headroom: 14, sendWindow: window, receiveWindow: window, extended, congestion };
+  const options = {
+    conv: 1,
+    pool,
+    mtu: MTU,
+    headroom: 14,
+    sendWindow: window,
+    receiveWindow: window,
+    extended,
+    congestion,
+  };
   const a = new Kcp(options);
   const b = new Kcp(options);
   const toB = new Wire(pool, loss, 1);
@@ -87,7 +109,14 @@ function run(window: number, loss: number, extended: boolean, congestion: Conges
   }
   const us = Number(process.hrtime.bigint() - started) / 1000;
   const { sent, retransmitted, duplicated } = a.stats;
-  return { usPerSegment: us / segments, sent, retransmitted, duplicated, duplicates: b.stats.duplicatesReceived, acks: toA.datagrams };
+  return {
+    usPerSegment: us / segments,
+    sent,
+    retransmitted,
+    duplicated,
+    duplicates: b.stats.duplicatesReceived,
+    acks: toA.datagrams,
+  };
 }
 
 const median = (values: number[]): number => values.sort((x, y) => x - y)[values.length >> 1]!;
@@ -104,7 +133,10 @@ function copyCost(): number {
 }
 
 console.log(`copyWithin of 1376 bytes: ${median([copyCost(), copyCost(), copyCost()]).toFixed(3)} us`);
-const controllers: [string, CongestionFactory][] = [["paced", deliveryRate()], ["fixed", fixedWindow(4096)]];
+const controllers: [string, CongestionFactory][] = [
+  ["paced", deliveryRate()],
+  ["fixed", fixedWindow(4096)],
+];
 for (const window of [1024, 4096]) {
   for (const loss of [0, 0.01, 0.05, 0.1]) {
     for (const extended of [false, true]) {

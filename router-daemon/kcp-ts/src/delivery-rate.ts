@@ -69,11 +69,10 @@ export class DeliveryRateController implements CongestionController {
   quiet = false;
 
   readonly #datagramBytes: number;
+  readonly #initialBytes: number;
   readonly #hostDelayMs: number;
   readonly #rates = new RateFilter();
   #random: number;
-  /** @internal */
-  phaseForTrace = 0;
   #phase: number = Phase.startup;
   #minRttMs = Infinity;
   #minRttAtMs = 0;
@@ -104,7 +103,8 @@ export class DeliveryRateController implements CongestionController {
     this.#datagramBytes = context.datagramBytes;
     this.#hostDelayMs = HOST_DELAY_MS + context.ackDelayMs;
     this.#random = (context.seed ^ 0x9e3779b9) | 1;
-    this.windowBytes = INITIAL_DATAGRAMS * context.datagramBytes;
+    this.#initialBytes = INITIAL_DATAGRAMS * context.datagramBytes;
+    this.windowBytes = this.#initialBytes;
     this.bytesPerMs = this.windowBytes / INITIAL_SPREAD_MS;
   }
 
@@ -121,7 +121,8 @@ export class DeliveryRateController implements CongestionController {
   handleAcks(sample: AckSample): void {
     this.#noteLoss(sample);
     if (sample.rttMs >= 0) {
-      this.#queuedBytes = this.#isQueue(sample.rttMs) ? this.#queuedBytes + sample.ackedBytes : 0;
+      const queue = this.#isQueue(sample.rttMs) && sample.limit !== Limit.data;
+      this.#queuedBytes = queue ? this.#queuedBytes + sample.ackedBytes : 0;
       if (sample.rttMs <= this.#minRttMs) {
         this.#minRttMs = sample.rttMs;
         this.#minRttAtMs = sample.nowMs;
@@ -196,7 +197,10 @@ export class DeliveryRateController implements CongestionController {
             this.#fullRounds += excessLoss ? 2 : 1;
           }
         }
-        if (this.#fullRounds >= FULL_ROUNDS || this.#queuedBytes > this.#pipeBytes(0.5)) {
+        if (
+          this.#fullRounds >= FULL_ROUNDS ||
+          this.#queuedBytes > Math.max(this.#initialBytes, this.#pipeBytes(1)) / 2
+        ) {
           this.#enter(Phase.drain, sample);
         }
         break;
@@ -244,7 +248,6 @@ export class DeliveryRateController implements CongestionController {
 
   #enter(phase: number, sample: AckSample): void {
     this.#phase = phase;
-    this.phaseForTrace = phase;
     this.#phaseAtMs = sample.nowMs;
     this.#phaseRate = this.#rates.max;
     this.#roundsInPhase = 0;
@@ -301,5 +304,10 @@ export class DeliveryRateController implements CongestionController {
     }
     this.bytesPerMs = this.#fullPace() * pace;
     this.windowBytes = Math.max(MIN_DATAGRAMS * this.#datagramBytes, this.#pipeBytes(window));
+    if (this.#phase === Phase.startup) {
+      // A few bytes that were answered say nothing about the path: the first flight is always allowed.
+      this.bytesPerMs = Math.max(this.bytesPerMs, this.#initialBytes / INITIAL_SPREAD_MS);
+      this.windowBytes = Math.max(this.windowBytes, this.#initialBytes);
+    }
   }
 }

@@ -14,6 +14,9 @@ const TOO_SOON = 0.85;
  */
 const PLAIN_LOSS_RUN = 4;
 
+/** Times of segments are rounded to this: what is due within it is due. */
+export const TICK_MS = 0.001;
+
 /** Far below the 35 minutes after which the sign of a difference of microseconds turns. */
 export const MAX_PAUSE_MS = 600_000;
 
@@ -189,7 +192,7 @@ export class Flight {
       const graceUs = this.#lossWindow.graceUs(behind, rttUs);
       if (graceUs !== 0) {
         const remainingUs = rttUs + graceUs - ((nowUs - cells[cell + Cell.sentAt]!) | 0);
-        if (remainingUs > 0) {
+        if (remainingUs > TICK_MS * 1000) {
           this.lossAtMs = nowMs + remainingUs / 1000;
           break;
         }

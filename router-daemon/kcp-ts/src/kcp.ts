@@ -338,7 +338,7 @@ export class Kcp {
   #tick(now: number): number {
     this.#epochMs ??= now;
     this.#nowMs = now;
-    return ((now - this.#epochMs) * 1000) | 0;
+    return ((now - this.#epochMs) * 1000 + 0.5) | 0;
   }
 
   /** The connection's clock on the wire: whole milliseconds since its start (proxies.md 3.6). */

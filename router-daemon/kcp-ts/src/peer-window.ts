@@ -1,10 +1,13 @@
 /** A closed window is asked about after this long, then half as long again each time, up to a limit (proxies.md 4.6). */
 const FIRST_PROBE_MS = 100;
 const PROBE_BACKOFF = 1.5;
-const MAX_PROBE_MS = 5_000;
+const MAX_PROBE_MS = 2_000;
 
-/** A window that has reopened is told this often in all, this far apart: a plain peer asks only after seven seconds. */
-const TELLS = 3;
+/**
+ * A window that has reopened is told this often in all, unless data comes: a plain peer asks only after seven seconds. The
+ * first repeat comes after this pause, each further one after twice the pause.
+ */
+const TELLS = 6;
 const TELL_INTERVAL_MS = 40;
 
 /** Questions and answers about windows, in both directions. */
@@ -90,7 +93,8 @@ export class PeerWindow {
     if (!told) return;
     this.tell = false;
     if (this.#repeats > 0) this.#repeats--;
-    this.#repeatAtMs = this.#repeats > 0 ? nowMs + TELL_INTERVAL_MS : Infinity;
+    this.#repeatAtMs =
+      this.#repeats > 0 ? nowMs + TELL_INTERVAL_MS * 2 ** (TELLS - 1 - this.#repeats) : Infinity;
   }
 
   nextTimeout(blockedByPeer: boolean): number {

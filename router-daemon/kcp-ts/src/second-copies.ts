@@ -98,7 +98,8 @@ export class SecondCopies {
     this.#sns[at] = sn;
     this.#orders[at] = order;
     this.#counts[at] = count;
-    const delayMs = Math.max(MIN_DELAY_MS, Math.min(MAX_DELAY_MS, DELAY_SHARE * this.#roundTrip.smoothedMs));
+    const rttMs = this.#roundTrip.smoothedMs || MAX_DELAY_MS / DELAY_SHARE;
+    const delayMs = Math.max(MIN_DELAY_MS, Math.min(MAX_DELAY_MS, DELAY_SHARE * rttMs));
     this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
     this.#dueMs[at] = this.#lastDueMs;
   }

@@ -1,5 +1,5 @@
 import { type CongestionController, Limit } from "./congestion.ts";
-import { Flight, MAX_PAUSE_MS } from "./flight.ts";
+import { Flight, MAX_PAUSE_MS, TICK_MS } from "./flight.ts";
 import type { DatagramSink } from "./kcp.ts";
 import type { Settings } from "./options.ts";
 import { Pacer } from "./pacer.ts";
@@ -104,7 +104,7 @@ export class Sender {
     } else if (nowMs >= flight.lossAtMs) {
       flight.detectLosses(nowMs, nowUs);
     }
-    if (nowMs >= this.#timeoutAt()) this.#strike(nowMs);
+    if (nowMs >= this.#timeoutAt() - TICK_MS) this.#strike(nowMs);
   }
 
   /** When the oldest transmission has been without an answer for too long. */
@@ -147,7 +147,7 @@ export class Sender {
     let open = true;
 
     const copies = this.#copies;
-    while (open && copies.dueAtMs <= nowMs) {
+    while (open && copies.dueAtMs !== Infinity) {
       const sn = copies.sn;
       const cell = (sn & ring.mask) << CELL_SHIFT;
       const wanted =
@@ -155,10 +155,12 @@ export class Sender {
         ring.cells[cell + Cell.state] === State.flying &&
         ring.cells[cell + Cell.order] === copies.order;
       if (wanted) {
+        if (copies.dueAtMs > nowMs) break;
         open = this.#repeat(cell, sn, sink);
+        if (!open) break;
         used += ring.cells[cell + Cell.length]! + HEADER_BYTES;
       }
-      if (open) copies.next(wanted, nowMs);
+      copies.next(wanted, nowMs);
     }
 
     while (open && ring.lost.count !== 0) {

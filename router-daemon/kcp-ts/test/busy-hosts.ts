@@ -18,6 +18,13 @@ export interface HostOptions {
   loss?: number;
 }
 
+interface Host {
+  end: KcpEnd;
+  socket: { atUs: number; bytes: Uint8Array }[];
+  freeUs: number;
+  busyUs: number;
+}
+
 /**
  * A path whose only bottleneck is the processor: datagrams wait in sockets while a host is busy with its turn, which
  * begins with what has arrived and ends with what that allowed to be sent.
@@ -27,7 +34,7 @@ export class BusyHosts {
   overflowed = 0;
   readonly #o: HostOptions;
   readonly #random: Random;
-  readonly #hosts: { end: KcpEnd; socket: { atUs: number; bytes: Uint8Array }[]; freeUs: number; busyUs: number }[];
+  readonly #hosts: Host[];
 
   constructor(a: KcpEnd, b: KcpEnd, options: HostOptions, seed: number) {
     this.#o = options;
@@ -56,7 +63,7 @@ export class BusyHosts {
     this.nowUs = untilMs * 1000;
   }
 
-  #turn(host: (typeof this.#hosts)[number], peer: (typeof this.#hosts)[number]): void {
+  #turn(host: Host, peer: Host): void {
     const o = this.#o;
     const startUs = this.nowUs;
     let cost = o.turnUs;

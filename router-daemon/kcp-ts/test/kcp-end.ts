@@ -1,9 +1,28 @@
 import { type DatagramSink, FixedSlotPool, Kcp, type KcpOptions } from "../src/index.ts";
+import { Random } from "./random.ts";
 import type { End } from "./world.ts";
 
-/** The stream that every test sends: byte `i` is known from `i` alone. */
-export function streamByte(i: number): number {
-  return (i * 31 + (i >>> 8) * 7 + (i >>> 16)) & 0xff;
+/** The stream that every test sends repeats after this many bytes: no whole number of segments of any size in use. */
+const PERIOD = 65_521;
+const STREAM = (() => {
+  const random = new Random(1);
+  const bytes = new Uint8Array(2 * PERIOD);
+  for (let i = 0; i < PERIOD; i++) bytes[i] = bytes[i + PERIOD] = random.below(256);
+  return bytes;
+})();
+
+/** Bytes of the stream from `at` on, less than a period. */
+export function streamBytes(at: number, length: number): Uint8Array {
+  return STREAM.subarray(at % PERIOD, (at % PERIOD) + length);
+}
+
+/** Throws unless `bytes` are the stream from `at` on; both ends and some bytes between are looked at. */
+export function checkStream(bytes: Uint8Array, at: number): void {
+  const expected = streamBytes(at, bytes.length);
+  const last = bytes.length - 16;
+  for (let i = 0; i < bytes.length; i += i < 16 || i >= last ? 1 : 61) {
+    if (bytes[i] !== expected[i]) throw new Error(`Byte ${at + i} of the stream is wrong.`);
+  }
 }
 
 /** Where a received datagram lies in its slot in the daemon: the segment header is aligned. */
@@ -15,8 +34,6 @@ export interface Application {
   sendBytes?: number;
   /** Bytes per millisecond that it reads; default: everything at once. */
   readBytesPerMs?: number;
-  /** Called after input, before output, at every step. */
-  onStep?: (end: KcpEnd, nowMs: number) => void;
 }
 
 /** `Kcp` in the virtual world: a pool, an application that sends and checks the known stream. */
@@ -29,6 +46,8 @@ export class KcpEnd implements End {
   /** Most slots that were ever taken. */
   peakSlots = 0;
   datagrams = 0;
+  /** An application of its own, instead of the reader of the known stream. */
+  read: ((kcp: Kcp, nowMs: number) => void) | undefined;
   #readAtMs = 0;
   #readCredit = 0;
   readonly #words = new Int32Array(512);
@@ -59,8 +78,8 @@ export class KcpEnd implements End {
 
   step(nowMs: number, send: (bytes: Uint8Array) => void): void {
     this.#write();
-    this.#read(nowMs);
-    this.app.onStep?.(this, nowMs);
+    if (this.read) this.read(this.kcp, nowMs);
+    else this.#read(nowMs);
     this.#send = send;
     this.kcp.poll(nowMs, this.#sink);
     this.peakSlots = Math.max(this.peakSlots, this.pool.slotCount - this.pool.freeSlots);
@@ -81,9 +100,7 @@ export class KcpEnd implements End {
       let count = 0;
       for (let p = 0; p < pairs; p++) {
         const end = Math.min(words[2 * p + 1]!, this.app.sendBytes! - this.sentBytes - count);
-        // Only the ends of each piece are checked at the other side, so only they need to be right.
-        const at = words[2 * p]!;
-        for (let i = 0; i < end; i++) bytes[at + i] = streamByte(this.sentBytes + count + i);
+        bytes.set(streamBytes(this.sentBytes + count, end), words[2 * p]!);
         count += end;
       }
       this.kcp.commit(count);
@@ -108,11 +125,7 @@ export class KcpEnd implements End {
       for (let p = 0; p < pairs && total < allowed; p++) {
         const at = words[2 * p]!;
         const length = Math.min(words[2 * p + 1]!, allowed - total);
-        for (let i = 0; i < length; i += i < 32 || i >= length - 33 ? 1 : 97) {
-          if (bytes[at + i] !== streamByte(this.receivedBytes + total + i)) {
-            throw new Error(`Byte ${this.receivedBytes + total + i} of the stream is wrong.`);
-          }
-        }
+        checkStream(bytes.subarray(at, at + length), this.receivedBytes + total);
         total += length;
       }
       this.kcp.consume(total);

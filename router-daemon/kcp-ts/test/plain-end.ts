@@ -1,4 +1,4 @@
-import { streamByte } from "./kcp-end.ts";
+import { checkStream, streamBytes } from "./kcp-end.ts";
 import { PlainKcp, type PlainKcpOptions } from "./reference/plain-kcp.ts";
 import type { End } from "./world.ts";
 
@@ -34,7 +34,7 @@ export class PlainEnd implements End {
     if (!this.paused) this.#read();
     while (this.sentBytes < this.#sendBytes && this.kcp.waiting <= this.#queueLimit) {
       const count = Math.min(WRITE_BYTES, this.#sendBytes - this.sentBytes);
-      this.kcp.send(Uint8Array.from({ length: count }, (_, i) => streamByte(this.sentBytes + i)));
+      this.kcp.send(streamBytes(this.sentBytes, count));
       this.sentBytes += count;
       this.#woken = true;
     }
@@ -53,11 +53,7 @@ export class PlainEnd implements End {
     for (;;) {
       const data = this.kcp.receive();
       if (data === undefined) return;
-      for (let i = 0; i < data.length; i += i < 8 ? 1 : 61) {
-        if (data[i] !== streamByte(this.receivedBytes + i)) {
-          throw new Error(`Byte ${this.receivedBytes + i} of the stream is wrong.`);
-        }
-      }
+      checkStream(data, this.receivedBytes);
       this.receivedBytes += data.length;
     }
   }
