@@ -74,6 +74,26 @@ story("a peer that keeps failing is tried ever more rarely", {}, (t, world) => {
   }
 });
 
+story("a peer that worked in between is not punished for what was before", {}, (t, world) => {
+  const { a, phone, nas } = twoRouters(world);
+  collect(nas, PORT);
+  const connect = () => {
+    const near = phone.connect(nas.address, PORT);
+    world.until(() => near.isOpen, "a connection");
+    near.reset();
+    world.run(1000);
+  };
+  for (let round = 0; round < 3; round++) {
+    world.network.filter = loseKcp();
+    connect();
+    t.is(a.row(TARGET).transport, "tcp");
+    world.network.filter = undefined;
+    world.run(FAILING_MS);
+    connect();
+    t.is(a.row(TARGET).transport, "kcp", `round ${round}`);
+  }
+});
+
 story("many SYNs at once to a peer that does not answer: all go on as plain TCP", {}, (t, world) => {
   const { phone, nas } = twoRouters(world);
   collect(nas, PORT);
@@ -164,11 +184,13 @@ story("a slow service is waited for: signs of life keep the SYN held beyond HOLD
   t.like(a.row("192.168.2.30:80"), { state: "Closed", reason: "destination_unreachable" });
 });
 
-story("a lossy path is no failing peer", { underlay: { loss: 0.3, delayMs: 40 }, seeds: 4 }, (t, world) => {
+story("a lossy path is no failing peer", { underlay: { delayMs: 40 }, seeds: 4 }, (t, world) => {
   const { a, phone, nas } = twoRouters(world);
   collect(nas, PORT);
+  world.network.shape({ loss: 0.3 });
   const clients = Array.from({ length: 10 }, () => phone.connect(nas.address, PORT));
   world.until(() => clients.every(({ isOpen }) => isOpen), "all connections", HOLD_MS + 500);
   t.true(a.rows(TARGET).every(({ transport }) => transport === "kcp"));
   for (const client of clients) client.reset();
+  world.network.shape({ loss: 0 });
 });

@@ -24,7 +24,9 @@ export function tcpPacket(segment: NaiveSegment): TcpPacket {
 /** Bytes of the largest packet on a wire. */
 export function wireBytes(packet: IpPacket): number {
   if ("bytes" in packet) return packet.bytes.length;
-  const { payload, gsoSize } = packet.segment;
-  // Headers of TCP without and with options differ by less than anybody's queue notices.
-  return 60 + (gsoSize === undefined ? payload.length : Math.min(gsoSize, payload.length));
+  const { payload, gsoSize, timestamps, sack, flags } = packet.segment;
+  let options = timestamps === undefined ? 0 : 12;
+  if (sack !== undefined && sack.length > 0) options += 4 + 8 * sack.length;
+  if (flags.has("syn")) options = 20;
+  return 40 + options + (gsoSize === undefined ? payload.length : Math.min(gsoSize, payload.length));
 }

@@ -154,10 +154,10 @@ export class Kernel implements DatagramTarget {
     return this.local.connect(targetAddress, targetPort, { address });
   }
 
-  /** A packet from a station or out of the TUN finds its way. */
-  route(packet: IpPacket): void {
+  /** A packet from a station or out of the TUN finds its way. Broadcasts that came in are for this machine. */
+  route(packet: IpPacket, cameIn = false): void {
     const { destination } = packet;
-    if (this.#isOwn(destination)) {
+    if (this.#isOwn(destination) || (cameIn && this.#isBroadcast(destination))) {
       this.local.handlePacket(packet);
       return;
     }
@@ -184,6 +184,12 @@ export class Kernel implements DatagramTarget {
       this.#lans.some(({ gateway }) => gateway === address) ||
       this.#addresses.includes(formatIpv4(address))
     );
+  }
+
+  #isBroadcast(address: number): boolean {
+    if (address >>> 28 === 14 || address === 0xffff_ffff) return true;
+    const mask = prefixMask(this.tun?.prefixLength ?? 32);
+    return this.tun !== undefined && address === (this.tun.address | ~mask) >>> 0;
   }
 
   #lanOf(address: number): Lan | undefined {
@@ -231,7 +237,7 @@ export class Kernel implements DatagramTarget {
     this.#network.note("tun", frame);
     if (frame[10]! >> 4 !== 4) throw new Error("The daemon wrote something that is no IPv4 packet.");
     if (protocol === 6) {
-      this.route(tcpPacket(decodeFrame(frame)));
+      this.route(tcpPacket(decodeFrame(frame)), true);
       return;
     }
     const bytes = frame.slice(10);
@@ -239,7 +245,7 @@ export class Kernel implements DatagramTarget {
     if (frame[0] !== 0 || (!isFragment && !checksumsOk(bytes))) {
       throw new Error("The daemon wrote an IP packet whose checksums are wrong.");
     }
-    this.route({ source: view.getUint32(22), destination: view.getUint32(26), bytes });
+    this.route({ source: view.getUint32(22), destination: view.getUint32(26), bytes }, true);
   }
 
   // ── TCP of the daemon ─────────────────────────────────────────────────────────────────────────────────────────

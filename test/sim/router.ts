@@ -119,7 +119,13 @@ export class Router {
   stop(): void {
     this.isRunning = false;
     this.daemon.stop();
-    this.host.dispose();
+    const { host, pool, kernel, name } = this;
+    if (pool.usedSlots > 0 || host.openHandles > 0 || kernel.tunRoutes.length > 0) {
+      throw new Error(
+        `${name} has stopped and left ${pool.usedSlots} slots, ${host.openHandles} handles, ${kernel.tunRoutes.length} routes.`,
+      );
+    }
+    host.dispose();
   }
 
   /** The process is gone from one moment to the next: nobody is told. */

@@ -1,6 +1,8 @@
 import { coalesce, encodeFrame } from "../unit/tcp/naive.ts";
+import { Errno } from "./errno.ts";
 import { type IpPacket, tcpPacket, wireBytes } from "./ip-packet.ts";
 import type { Random } from "./random.ts";
+import { cutFrame } from "./segmentation.ts";
 
 /** Frames that wait for the daemon, as the kernel's transmit queue: beyond it packets are lost. */
 export const TUN_QUEUE_FRAMES = 4096;
@@ -32,8 +34,12 @@ export class TunDevice {
 
   /** The kernel routes a packet into the device. Neighbours of one stream become a super-segment, as GRO makes them. */
   enqueue(packet: IpPacket): void {
-    if (!this.isUp || wireBytes(packet) > this.mtu + 40 || this.#queue.length >= TUN_QUEUE_FRAMES) {
+    if (!this.isUp || this.#queue.length >= TUN_QUEUE_FRAMES) {
       this.dropped++;
+      return;
+    }
+    if (wireBytes(packet) > this.mtu) {
+      this.#fragment(packet);
       return;
     }
     const last = this.#queue.at(-1);
@@ -48,15 +54,22 @@ export class TunDevice {
     this.onReady();
   }
 
+  /** What does not fit goes in fragments, unless its sender forbids it: TCP does. */
+  #fragment(packet: IpPacket): void {
+    const pieces = "bytes" in packet ? cutFrame(frameOf(packet.bytes), this.mtu) : Errno.messageSize;
+    if (typeof pieces === "number") {
+      this.dropped++;
+      return;
+    }
+    for (const bytes of pieces) this.#queue.push({ ...packet, bytes });
+    this.onReady();
+  }
+
   /** The next frame with vnet header, as the daemon reads it. */
   dequeue(): Uint8Array | undefined {
     const packet = this.#queue.shift();
     if (packet === undefined) return undefined;
-    if ("bytes" in packet) {
-      const frame = new Uint8Array(10 + packet.bytes.length);
-      frame.set(packet.bytes, 10);
-      return frame;
-    }
+    if ("bytes" in packet) return frameOf(packet.bytes);
     // Super-segments and what a local program sends have no complete checksum; what came over a wire has one.
     const isPartial = packet.segment.gsoSize !== undefined || this.#random.chance(0.5);
     return encodeFrame(packet.segment, isPartial ? "partial" : "full");
@@ -66,4 +79,11 @@ export class TunDevice {
     this.isFull = isFull;
     if (!isFull) this.onReady();
   }
+}
+
+/** A vnet header that says nothing, and the packet. */
+function frameOf(packet: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(10 + packet.length);
+  frame.set(packet, 10);
+  return frame;
 }
