@@ -56,7 +56,12 @@ export class Kcp {
     this.#words = new Int32Array(buffer, byteOffset, byteLength >>> 2);
     this.#sender = new Sender(settings, this.#words);
     this.#writer = new Writer(settings, this.#sender);
-    this.#ring = new ReceiveRing(settings.pool, settings.receiveWindow, settings.initialSequence);
+    this.#ring = new ReceiveRing(
+      settings.pool,
+      settings.receiveWindow,
+      settings.spareSlots,
+      settings.initialSequence,
+    );
     this.#acks = new Acknowledger(settings.conv, settings.extended);
     this.#window = new PeerWindow(settings.receiveWindow);
     this.#epochMs = settings.startMs;

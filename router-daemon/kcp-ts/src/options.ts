@@ -39,7 +39,10 @@ export interface KcpOptions {
   congestion?: CongestionFactory;
   /** Send each segment of a thin stream, and repairs that hold up the window, a second time. Default true. */
   secondCopies?: boolean;
-  /** Slots of the pool that writing leaves alone, so that receiving goes on. Default: a sixteenth, at most 64. */
+  /**
+   * Free slots of the pool that writing leaves alone, so that receiving goes on; segments out of order leave half of them
+   * alone, so that the one that is missing can come in. Default: a sixteenth of the pool, at most 64.
+   */
   spareSlots?: number;
   /** `now` at the start of the connection, where its clock `ts` is 0. Default: the first `now` that is given. */
   startMs?: number;

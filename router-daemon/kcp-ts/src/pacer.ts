@@ -33,10 +33,11 @@ export class Pacer {
     this.#creditBytes = Math.min(limit, this.#creditBytes + (nowMs - this.#atMs) * bytesPerMs);
     this.#atMs = nowMs;
     if (!this.#resting) return this.#creditBytes;
-    // One byte of tolerance: rounding must not make us wait for a moment that has come.
-    if (this.#creditBytes + 1 < bytesPerMs * QUANTUM_MS) return 0;
+    // A nanosecond of tolerance: rounding must not make us wait for a moment that has come.
+    const missing = bytesPerMs * QUANTUM_MS - this.#creditBytes;
+    if (missing > bytesPerMs * 1e-6) return 0;
     this.#resting = false;
-    return Math.max(this.#creditBytes, 1);
+    return this.#creditBytes;
   }
 
   /** `bytes` have left since `credit`; `hungry` = more would have. */

@@ -20,7 +20,7 @@ export const Arrival = {
   duplicate: 2,
   /** Beyond the window. */
   beyond: 3,
-  /** No free slot for a copy. */
+  /** No free slot for a copy, or too few left to keep it. */
   noSlot: 4,
 } as const;
 
@@ -63,9 +63,16 @@ export class ReceiveRing {
   #parsingSlot = -1;
   #parsedEnd = 0;
 
-  constructor(pool: SlotPool, window: number, firstSn: number) {
+  /** Free slots below which a segment is not kept: out of order, and in order. */
+  readonly #spareHeld: number;
+  readonly #spareNext: number;
+
+  /** Of `spareSlots` the last half is for what is next in order only, the very last for what comes after it. */
+  constructor(pool: SlotPool, window: number, spareSlots: number, firstSn: number) {
     this.#pool = pool;
     this.window = window;
+    this.#spareHeld = spareSlots >>> 1;
+    this.#spareNext = Math.min(1, spareSlots);
     let max = MIN_RING_SEGMENTS;
     while (max < window) max *= 2;
     this.#maxSegments = max;
@@ -106,6 +113,9 @@ export class ReceiveRing {
     ) {
       entries[entry + SLOT] = -1;
       entries[entry + LENGTH] = 0;
+    } else if (this.#pool.freeSlots < (ahead === 0 ? this.#spareNext : this.#spareHeld)) {
+      // Whoever fills the pool with what cannot be read yet locks out the segment that would make it readable.
+      return Arrival.noSlot;
     } else if (ownsSlot) {
       entries[entry + SLOT] = slot;
       entries[entry + OFFSET] = offset;
