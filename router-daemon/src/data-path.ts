@@ -17,6 +17,7 @@ import {
   type HostFailure,
   PollEvent,
   RX_WORDS,
+  TIMER_HANDLE,
   TUN_READ_WORDS,
   type UdpInfo,
 } from "./host/host.ts";
@@ -34,6 +35,9 @@ import { PacketType } from "./wire/peer-header.ts";
 export const RX_BATCH = 256;
 /** Frames taken from the TUN per call: each may be a 64 KiB super-segment. */
 export const TUN_BATCH = 4;
+/** Calls per turn: a second one mostly learns, without asking the kernel, that there is no more. */
+const RX_BATCHES = 2;
+const TUN_BATCHES = 2;
 /** Ready handles taken per call. */
 export const EVENT_BATCH = 64;
 /** Turns in one wake-up before the engine's other work (API, signals) gets its chance. */
@@ -123,6 +127,8 @@ export class DataPath implements PacketConsumer, FrameSink {
     droppedNoRoute: 0,
   };
   #rxReady = 0;
+  /** When the host's timer will fire. */
+  #armedAt = Number.POSITIVE_INFINITY;
   #tun = -1;
   #tunReadable = false;
   #parts: DataPathParts | undefined;
@@ -170,10 +176,25 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Everything that is ready or due; called by the host's `wake` and after commands from outside. */
   run(): void {
+    // Whatever becomes ready from here on is a wake-up of its own.
     let more = true;
+    while (more) more = this.#readEvents(this.#host.now());
+    more = true;
     for (let turn = 0; more && turn < MAX_TURNS; turn++) more = this.#turn(this.#host.now());
     // Work left over comes back through the timer, after the engine's own queue.
-    this.#host.setTimer(more ? this.#host.now() : this.#nextTimeout());
+    if (more) this.wakeAt(this.#host.now());
+    else this.#arm(this.#nextTimeout());
+  }
+
+  /** Has `run` called at this time, or before. */
+  wakeAt(atMs: number): void {
+    this.#armedAt = atMs;
+    this.#host.setTimer(atMs);
+  }
+
+  /** Times move away with every packet: a timer that is set for earlier is left alone, and set anew once it has fired. */
+  #arm(atMs: number): void {
+    if (atMs < this.#armedAt) this.wakeAt(atMs);
   }
 
   // ── what the mesh hands over ──────────────────────────────────────────────────────────────────────────────────
@@ -220,17 +241,18 @@ export class DataPath implements PacketConsumer, FrameSink {
   #turn(now: number): boolean {
     const parts = this.#parts!;
     this.counters.turns++;
-    let more = this.#readEvents(now);
+    let more = false;
     for (const socket of this.#readableSockets) more = this.#receive(socket, now) || more;
     if (this.#tunReadable) more = this.#readTun(now) || more;
     for (const timed of parts.timed) if (timed.nextTimeout <= now) timed.handleTimeout(now);
     if (parts.mesh.nextTimeout <= now) parts.mesh.handleTimeout(now);
     if (parts.destination.nextTimeout <= now) parts.destination.handleTimeout(now);
     this.#drainReady(now);
-    this.#pollEndpoint(parts.sourceEndpoint, 0, now);
-    this.#pollEndpoint(parts.destinationEndpoint, 1, now);
+    // What goes to the client first: the acknowledgements to the peer can wait for it, not the other way round.
     parts.source.setNow(now);
     parts.stack.poll(now, this);
+    this.#pollEndpoint(parts.sourceEndpoint, 0, now);
+    this.#pollEndpoint(parts.destinationEndpoint, 1, now);
     return this.#drainReady(now) || more;
   }
 
@@ -250,7 +272,9 @@ export class DataPath implements PacketConsumer, FrameSink {
     for (let i = 0; i < count; i++) {
       const handle = this.#words[this.#events + i * EVENT_WORDS]!;
       const events = this.#words[this.#events + i * EVENT_WORDS + 1]!;
-      if (handle === this.#tun) {
+      if (handle === TIMER_HANDLE) {
+        this.#armedAt = Number.POSITIVE_INFINITY;
+      } else if (handle === this.#tun) {
         if ((events & PollEvent.readable) !== 0) this.#tunReadable = true;
       } else if (this.#sockets.has(handle)) {
         // Errors (an ICMP unreachable) are consumed by reading.
@@ -262,7 +286,15 @@ export class DataPath implements PacketConsumer, FrameSink {
     return count === EVENT_BATCH;
   }
 
+  /** True when the socket may have more. */
   #receive(socket: number, now: number): boolean {
+    for (let batches = 0; batches < RX_BATCHES; batches++) {
+      if (!this.#receiveBatch(socket, now)) return false;
+    }
+    return true;
+  }
+
+  #receiveBatch(socket: number, now: number): boolean {
     while (this.#rxReady < RX_BATCH) {
       const slot = this.#pool.alloc();
       if (slot < 0) break;
@@ -291,26 +323,29 @@ export class DataPath implements PacketConsumer, FrameSink {
       );
       if (!taken) this.#words[this.#rxSlots + kept++] = slot;
     }
-    // Slots that were offered and not used move up behind the ones that came back.
-    for (let i = count; i < this.#rxReady; i++) {
-      this.#words[this.#rxSlots + kept++] = this.#words[this.#rxSlots + i]!;
+    // Slots from the far end fill the places of those that were taken.
+    while (kept < count && count < this.#rxReady) {
+      this.#words[this.#rxSlots + kept++] = this.#words[this.#rxSlots + --this.#rxReady]!;
     }
-    this.#rxReady = kept;
+    if (kept < count) this.#rxReady = kept;
     return true;
   }
 
+  /** True when the device may have more. */
   #readTun(now: number): boolean {
-    const count = this.#host.tunRead(this.#tun, this.#tunOut, TUN_BATCH);
-    if (count <= 0) {
-      this.#tunReadable = false;
-      return false;
-    }
     const parts = this.#parts!;
     parts.source.setNow(now);
-    for (let i = 0; i < count; i++) {
-      const offset = this.#words[this.#tunOut + i * TUN_READ_WORDS]!;
-      const length = this.#words[this.#tunOut + i * TUN_READ_WORDS + 1]!;
-      if (!parts.stack.handleFrame(offset, length, now)) parts.plain.handleFrame(offset, length, now);
+    for (let batches = 0; batches < TUN_BATCHES; batches++) {
+      const count = this.#host.tunRead(this.#tun, this.#tunOut, TUN_BATCH);
+      if (count <= 0) {
+        this.#tunReadable = false;
+        return false;
+      }
+      for (let i = 0; i < count; i++) {
+        const offset = this.#words[this.#tunOut + i * TUN_READ_WORDS]!;
+        const length = this.#words[this.#tunOut + i * TUN_READ_WORDS + 1]!;
+        if (!parts.stack.handleFrame(offset, length, now)) parts.plain.handleFrame(offset, length, now);
+      }
     }
     return true;
   }

@@ -459,7 +459,7 @@ export class Daemon implements DaemonView {
   }
 
   #wakeSoon(): void {
-    if (!this.#stopping) this.#host.setTimer(this.#host.now());
+    if (!this.#stopping) this.#path.wakeAt(this.#host.now());
   }
 
   #event(level: EventLevel, code: string, message: string): void {
