@@ -46,6 +46,11 @@ export const MAX_TURNS = 16;
 const OUTPUT_TURNS = 8;
 /** Slots that are never lent to anything but reception: without them no acknowledgement could come in to free others. */
 export const RX_RESERVE_SLOTS = 2 * RX_BATCH;
+/**
+ * With fewer free slots than this only small packets are let through: plain packets and acknowledgements go on. It is less
+ * than what a KCP connection leaves alone when it keeps segments out of order, or the missing one could not come in.
+ */
+const LAST_SLOTS = 64;
 /** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
 const CONTROL_BYTES = 256;
 
@@ -127,6 +132,8 @@ export class DataPath implements PacketConsumer, FrameSink {
     droppedNoRoute: 0,
   };
   #rxReady = 0;
+  /** Of the slots kept ready, those that were taken in this batch: the pool will have to replace them. */
+  #owed = 0;
   /** When the host's timer will fire. */
   #armedAt = Number.POSITIVE_INFINITY;
   #tun = -1;
@@ -212,7 +219,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     length: number,
     now: number,
   ): boolean {
-    if (length > CONTROL_BYTES && this.#pool.freeSlots < RX_RESERVE_SLOTS / 2) {
+    if (length > CONTROL_BYTES && this.#pool.freeSlots - this.#owed < LAST_SLOTS) {
       this.counters.droppedNoSlot++;
       return false;
     }
@@ -309,6 +316,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     }
     const mesh = this.#parts!.mesh;
     let kept = 0;
+    this.#owed = 0;
     for (let i = 0; i < count; i++) {
       const at = this.#rxOut + i * RX_WORDS;
       const slot = this.#words[this.#rxSlots + i]!;
@@ -321,7 +329,8 @@ export class DataPath implements PacketConsumer, FrameSink {
         now,
         socket,
       );
-      if (!taken) this.#words[this.#rxSlots + kept++] = slot;
+      if (taken) this.#owed++;
+      else this.#words[this.#rxSlots + kept++] = slot;
     }
     // Slots from the far end fill the places of those that were taken.
     while (kept < count && count < this.#rxReady) {
