@@ -15,7 +15,7 @@ export function isPacket(datagram: Datagram, type: number): boolean {
 }
 
 /** Peer ids of the packet's header. */
-export function packetEnds({ bytes }: Datagram): { readonly from: number; readonly to: number } {
+function packetEnds({ bytes }: Datagram): { readonly from: number; readonly to: number } {
   return { from: readU32(bytes, TUNNEL_HEADER_BYTES), to: readU32(bytes, TUNNEL_HEADER_BYTES + 4) };
 }
 
