@@ -1,5 +1,5 @@
 /** Looks at datagrams on their way: peer headers are never encrypted (links.md 1.2). */
-import { PacketType, PEER_HEADER_BYTES, readU32 } from "../../router-daemon/src/wire/peer-header.ts";
+import { PacketType, PEER_HEADER_BYTES } from "../../router-daemon/src/wire/peer-header.ts";
 import { TUNNEL_HEADER_BYTES, TunnelType } from "../../router-daemon/src/wire/udp-tunnel.ts";
 import type { Datagram } from "./network.ts";
 
@@ -12,11 +12,6 @@ export function packetType({ bytes }: Datagram): number {
 
 export function isPacket(datagram: Datagram, type: number): boolean {
   return packetType(datagram) === type;
-}
-
-/** Peer ids of the packet's header. */
-function packetEnds({ bytes }: Datagram): { readonly from: number; readonly to: number } {
-  return { from: readU32(bytes, TUNNEL_HEADER_BYTES), to: readU32(bytes, TUNNEL_HEADER_BYTES + 4) };
 }
 
 /** A filter: a path on which KCP does not arrive, and everything else does. */
