@@ -6,7 +6,6 @@ import {
   type Host,
   type HostFailure,
   MAX_DATAGRAM_BYTES,
-  MAX_IOV,
   PollEvent,
   RX_PACKET_OFFSET,
   RX_WORDS,
@@ -20,23 +19,21 @@ import {
 } from "../../router-daemon/src/host/host.ts";
 import { ArenaMemory } from "../../router-daemon/src/host/memory.ts";
 import { endpointPort, formatAddress } from "../../router-daemon/src/wire/endpoint.ts";
+import { ArenaView } from "./arena-view.ts";
 import { checkArguments } from "./argument-check.ts";
 import { Errno, errorSentence } from "./errno.ts";
 import { Faults } from "./faults.ts";
 import { HostCounters } from "./host-counters.ts";
 import type { Kernel } from "./kernel.ts";
-import type { PipeEnd } from "./pipe.ts";
 import type { Random } from "./random.ts";
+import { eventsOf, type Pipe, type Resource } from "./resource.ts";
 import { AesSeal, StandInSeal } from "./seal.ts";
 import { cutFrame } from "./segmentation.ts";
 import { SimLinks } from "./sim-links.ts";
 import type { TunDevice } from "./tun-device.ts";
+import { Turns } from "./turns.ts";
 import { UdpSocket } from "./udp-socket.ts";
 
-/** From readiness to the process's turn, milliseconds: what arrives meanwhile is found together. */
-export const WAKE_LATENCY_MS = 0.05;
-/** Turns that brought nothing in, sent nothing and asked to be called at once again, until it is called a busy loop. */
-export const MAX_IDLE_TURNS = 300;
 const TUN_FRAME_BYTES = 65_536 + 64;
 const TUN_RING_FRAMES = 4;
 /** Puts the IP header on a 16-byte boundary, as the native core does. */
@@ -51,36 +48,23 @@ export interface SimHostOptions {
   readonly cipher?: "aes-gcm" | "stand-in";
 }
 
-interface Pipe {
-  readonly end: PipeEnd;
-}
-
-type Resource = UdpSocket | TunDevice | Pipe;
-
 export class SimHost implements Host {
   readonly memory: ArenaMemory;
   readonly faults: Faults;
   readonly kernel: Kernel;
   /** Seconds that the wall clock is off. */
   clockErrorS = 0;
-  /** Times that the process had its turn. */
-  wakes = 0;
   readonly #counters = new HostCounters();
   #random: Random;
+  readonly #view: ArenaView;
+  readonly #turns: Turns;
   readonly #links: SimLinks;
   readonly #ring: number;
   readonly #udp = new Map<number, UdpSocket>();
   readonly #tuns = new Map<number, TunDevice>();
   readonly #pipes = new Map<number, Pipe>();
-  /** Handles with news, in order. */
-  readonly #ready = new Set<number>();
   #nextHandle = 1;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #wake: (() => void) | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
   #isDisposed = false;
-  #idleTurns = 0;
-  #work = 0;
 
   constructor(kernel: Kernel, random: Random, options: SimHostOptions) {
     const ringBytes = TUN_RING_FRAMES * TUN_FRAME_BYTES;
@@ -90,6 +74,8 @@ export class SimHost implements Host {
       ringBytes + (options.scratchBytes ?? 128 * 1024),
     );
     this.kernel = kernel;
+    this.#view = new ArenaView(this.memory);
+    this.#turns = new Turns(kernel.clock);
     this.#random = random;
     this.faults = new Faults(random.fork());
     this.#ring = this.memory.reserve(ringBytes);
@@ -122,7 +108,7 @@ export class SimHost implements Host {
   }
 
   random(offset: number, length: number): void {
-    if (!this.#bytesOk(offset, length))
+    if (!this.#view.hasBytes(offset, length))
       throw new RangeError(`random(${offset}, ${length}) leaves the arena.`);
     this.#random.bytes(this.memory.bytes.subarray(offset, offset + length));
   }
@@ -135,20 +121,18 @@ export class SimHost implements Host {
 
   poll(out: number, max: number): number {
     if (this.#isDisposed) return Errno.badHandle;
-    if (!this.#wordsOk(out, max, EVENT_WORDS)) return Errno.invalid;
+    if (!this.#view.hasWords(out, max, EVENT_WORDS)) return Errno.invalid;
+    const turns = this.#turns;
     let count = 0;
-    if (this.#timerAt <= this.now() && count < max) {
-      this.#timerAt = Number.POSITIVE_INFINITY;
-      this.#event(out + EVENT_WORDS * count++, TIMER_HANDLE, PollEvent.timer);
-    }
-    for (const handle of this.#ready) {
-      if (count === max) break;
-      this.#ready.delete(handle);
+    if (max > 0 && turns.takeTimer()) this.#event(out + EVENT_WORDS * count++, TIMER_HANDLE, PollEvent.timer);
+    for (const handle of turns.ready) {
+      if (count >= max) break;
+      turns.unmark(handle);
       const resource = this.#resource(handle);
       const events = resource === undefined ? 0 : eventsOf(resource);
       if (events === 0) continue;
       this.#event(out + EVENT_WORDS * count++, handle, events);
-      this.#work++;
+      turns.work++;
     }
     return count;
   }
@@ -159,45 +143,16 @@ export class SimHost implements Host {
   }
 
   onReady(wake: () => void): void {
-    this.#wake = wake;
-    this.#schedule();
+    if (!this.#isDisposed) this.#turns.setWake(wake);
   }
 
   setTimer(atMs: number): void {
-    if (this.#isDisposed) return;
-    this.#timerAt = Number.isNaN(atMs) || atMs > 1e14 ? Number.POSITIVE_INFINITY : atMs;
-    this.#schedule();
+    if (!this.#isDisposed) this.#turns.setTimer(atMs);
   }
 
-  #mark(handle: number): void {
-    this.#ready.add(handle);
-    this.#schedule();
-  }
-
-  /** Sees to it that the process gets its turn when there is something for it. */
-  #schedule(): void {
-    if (this.#wake === undefined || this.#isDisposed) return;
-    const soon = this.now() + WAKE_LATENCY_MS;
-    const at = this.#ready.size > 0 ? soon : this.#timerAt <= this.now() ? soon : this.#timerAt;
-    if (at >= this.#wakeAt) return;
-    this.#wakeAt = at;
-    this.kernel.clock.at(at, () => this.#turn(at));
-  }
-
-  #turn(at: number): void {
-    if (this.#wakeAt !== at || this.#isDisposed) return;
-    this.#wakeAt = Number.POSITIVE_INFINITY;
-    if (this.#ready.size > 0 || this.#timerAt <= this.now()) {
-      this.wakes++;
-      const before = this.#work;
-      this.#wake?.();
-      const isIdle = this.#work === before && this.#timerAt <= this.now();
-      this.#idleTurns = isIdle ? this.#idleTurns + 1 : 0;
-      if (this.#idleTurns > MAX_IDLE_TURNS) {
-        throw new Error(`Busy loop: the daemon asks for its turn again and again at ${this.now()} ms.`);
-      }
-    }
-    this.#schedule();
+  /** Times that the process had its turn. */
+  get wakes(): number {
+    return this.#turns.count;
   }
 
   close(handle: number): void {
@@ -214,14 +169,14 @@ export class SimHost implements Host {
     }
     const pipe = this.#takePipe(handle);
     pipe?.end.close();
-    this.#ready.delete(handle);
+    this.#turns.unmark(handle);
   }
 
   #takePipe(handle: number): Pipe | undefined {
     const pipe = this.#pipes.get(handle);
     if (pipe === undefined) return undefined;
     this.#pipes.delete(handle);
-    this.#ready.delete(handle);
+    this.#turns.unmark(handle);
     pipe.end.onChange = () => undefined;
     return pipe;
   }
@@ -231,8 +186,7 @@ export class SimHost implements Host {
       for (const handle of [...handles.keys()]) this.close(handle);
     }
     this.#isDisposed = true;
-    this.#wake = undefined;
-    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#turns.stop();
   }
 
   /** Devices and sockets open. */
@@ -252,7 +206,7 @@ export class SimHost implements Host {
     const device = this.kernel.openTun(name);
     const handle = this.#nextHandle++;
     this.#tuns.set(handle, device);
-    device.onReady = () => this.#mark(handle);
+    device.onReady = () => this.#turns.mark(handle);
     return { handle, name, offload: true, udpOffload: true };
   }
 
@@ -281,7 +235,7 @@ export class SimHost implements Host {
   tunRead(handle: number, out: number, max: number): number {
     const device = this.#tuns.get(handle);
     if (device === undefined) return Errno.badHandle;
-    if (!this.#wordsOk(out, max, TUN_READ_WORDS)) return Errno.invalid;
+    if (!this.#view.hasWords(out, max, TUN_READ_WORDS)) return Errno.invalid;
     const { bytes, words } = this.memory;
     // What the last call gave is no longer valid.
     if (device.waiting > 0) bytes.fill(0x5a, this.#ring, this.#ring + 4096);
@@ -296,22 +250,22 @@ export class SimHost implements Host {
       count++;
     }
     this.#counters.tunFramesRead += count;
-    this.#work += count;
+    this.#turns.work += count;
     return count;
   }
 
   tunWrite(handle: number, iov: number, count: number): number {
     const device = this.#tuns.get(handle);
     if (device === undefined) return Errno.badHandle;
-    const frame = this.#gather(iov, count);
-    if (typeof frame === "number") return frame;
+    const frame = this.#view.gather(iov, count);
+    if (frame === undefined) return Errno.invalid;
     if (frame.length <= VNET_HEADER_BYTES || frame.length > VNET_HEADER_BYTES + 0xffff) return Errno.invalid;
     if (device.isFull || this.faults.hits("tunWrite")) {
       this.#counters.tunQueueFull++;
       return 0;
     }
     this.#counters.tunFramesWritten++;
-    this.#work++;
+    this.#turns.work++;
     this.kernel.handleFrame(frame);
     return frame.length;
   }
@@ -326,8 +280,8 @@ export class SimHost implements Host {
     headroom: number,
   ): number {
     const { bytes, words, slotBytes, slotCount } = this.memory;
-    if (!this.#bytesOk(offset, length) || !(mtu > 0) || !(headroom >= 0)) return Errno.invalid;
-    if (!this.#wordsOk(slots, max, 1) || !this.#wordsOk(lengths, max, 1)) return Errno.invalid;
+    if (!this.#view.hasBytes(offset, length) || !(mtu > 0) || !(headroom >= 0)) return Errno.invalid;
+    if (!this.#view.hasWords(slots, max, 1) || !this.#view.hasWords(lengths, max, 1)) return Errno.invalid;
     const packets = cutFrame(bytes.slice(offset, offset + length), mtu);
     if (typeof packets === "number") return packets;
     if (packets.length > max) return Errno.noBuffers;
@@ -345,7 +299,7 @@ export class SimHost implements Host {
 
   udpOpen(endpoint: number): UdpInfo | HostFailure {
     if (this.#isDisposed) return { error: Errno.badHandle, message: "The host is disposed." };
-    if (!this.#bytesOk(endpoint, ENDPOINT_BYTES)) {
+    if (!this.#view.hasBytes(endpoint, ENDPOINT_BYTES)) {
       return { error: Errno.invalid, message: "The endpoint lies outside the arena." };
     }
     if (this.faults.hits("udpOpen"))
@@ -359,14 +313,14 @@ export class SimHost implements Host {
     }
     const handle = this.#nextHandle++;
     this.#udp.set(handle, socket);
-    socket.onReady = () => this.#mark(handle);
+    socket.onReady = () => this.#turns.mark(handle);
     return { handle, port: socket.port, segmentation: true, coalescing: true };
   }
 
   linkSet(link: number, socket: number, endpoint: number, connId: number): number {
     const udp = this.#udp.get(socket);
     if (udp === undefined) return Errno.badHandle;
-    if (!this.#bytesOk(endpoint, ENDPOINT_BYTES)) return Errno.invalid;
+    if (!this.#view.hasBytes(endpoint, ENDPOINT_BYTES)) return Errno.invalid;
     return this.#links.linkSet(link | 0, socket, udp, endpoint, connId >>> 0);
   }
 
@@ -375,13 +329,13 @@ export class SimHost implements Host {
   }
 
   identitySet(peerId: number, key: number): number {
-    if (key >= 0 && !this.#bytesOk(key, 16)) return Errno.invalid;
+    if (key >= 0 && !this.#view.hasBytes(key, 16)) return Errno.invalid;
     this.#links.identitySet(peerId >>> 0, key < 0 ? undefined : this.memory.bytes.slice(key, key + 16));
     return 0;
   }
 
   routeSet(route: number, link: number, header: number): number {
-    if (!this.#bytesOk(header, 16)) return Errno.invalid;
+    if (!this.#view.hasBytes(header, 16)) return Errno.invalid;
     return this.#links.routeSet(route | 0, link | 0, header);
   }
 
@@ -392,7 +346,7 @@ export class SimHost implements Host {
   udpReceive(handle: number, slots: number, max: number, out: number): number {
     const socket = this.#udp.get(handle);
     if (socket === undefined) return Errno.badHandle;
-    if (!this.#wordsOk(slots, max, 1) || !this.#wordsOk(out, max, RX_WORDS)) return Errno.invalid;
+    if (!this.#view.hasWords(slots, max, 1) || !this.#view.hasWords(out, max, RX_WORDS)) return Errno.invalid;
     const { words, slotBytes, slotCount } = this.memory;
     let used = 0;
     while (used < max) {
@@ -401,7 +355,7 @@ export class SimHost implements Host {
       const slot = words[slots + used]!;
       if (slot < 0 || slot >= slotCount) return used > 0 ? used : Errno.invalid;
       socket.shift();
-      this.#work++;
+      this.#turns.work++;
       this.#counters.udpDatagramsReceived++;
       const delivered = this.#links.deliver(handle, datagram, slot);
       if (delivered === undefined) continue;
@@ -416,14 +370,14 @@ export class SimHost implements Host {
 
   send(list: number, count: number): number {
     if (this.#isDisposed) return Errno.badHandle;
-    if (!this.#wordsOk(list, count, TX_WORDS)) return Errno.invalid;
+    if (!this.#view.hasWords(list, count, TX_WORDS)) return Errno.invalid;
     const isFull = count > 0 && this.faults.hits("send");
     const { words } = this.memory;
     let sent = 0;
     for (let at = list; at < list + count * TX_WORDS; at += TX_WORDS) {
       const offset = words[at]!;
       const length = words[at + 1]!;
-      if (!this.#bytesOk(offset, length)) return Errno.invalid;
+      if (!this.#view.hasBytes(offset, length)) return Errno.invalid;
       if (isFull) this.#counters.txQueueFull++;
       else if (this.#links.sendPayload(offset, length, words[at + 2]!)) sent++;
     }
@@ -431,7 +385,7 @@ export class SimHost implements Host {
   }
 
   sendOnLink(link: number, offset: number, length: number): number {
-    if (!this.#bytesOk(offset, length)) return Errno.invalid;
+    if (!this.#view.hasBytes(offset, length)) return Errno.invalid;
     if (this.faults.hits("sendOnLink")) {
       this.#counters.txQueueFull++;
       return 0;
@@ -443,7 +397,8 @@ export class SimHost implements Host {
     const udp = this.#udp.get(socket);
     if (udp === undefined) return Errno.badHandle;
     const { bytes } = this.memory;
-    if (!this.#bytesOk(endpoint, ENDPOINT_BYTES) || !this.#bytesOk(offset, length)) return Errno.invalid;
+    if (!this.#view.hasBytes(endpoint, ENDPOINT_BYTES) || !this.#view.hasBytes(offset, length))
+      return Errno.invalid;
     if (length > MAX_DATAGRAM_BYTES) {
       this.#counters.txTooLarge++;
       return Errno.messageSize;
@@ -461,7 +416,7 @@ export class SimHost implements Host {
     const result = this.kernel.sendDatagram(socket, to, port, bytes);
     if (result > 0) this.#counters.udpDatagramsSent++;
     else this.#counters.txFailed++;
-    this.#work++;
+    this.#turns.work++;
     return result;
   }
 
@@ -475,7 +430,7 @@ export class SimHost implements Host {
     if (typeof end === "number") return end;
     const handle = this.#nextHandle++;
     this.#pipes.set(handle, { end });
-    end.onChange = () => this.#mark(handle);
+    end.onChange = () => this.#turns.mark(handle);
     this.#counters.tcpConnects++;
     return handle;
   }
@@ -490,21 +445,11 @@ export class SimHost implements Host {
   tcpRead(handle: TcpHandle, iov: number, count: number): number {
     const end = this.#pipes.get(handle)?.end;
     if (end === undefined) return Errno.badHandle;
-    if (!this.#iovOk(iov, count)) return Errno.invalid;
-    const { bytes, words } = this.memory;
-    let total = 0;
-    let wanted = 0;
-    for (let i = 0; i < count; i++) {
-      const offset = words[iov + 2 * i]!;
-      const length = words[iov + 2 * i + 1]!;
-      wanted += length;
-      const got = end.read(bytes.subarray(offset, offset + length));
-      total += got;
-      if (got < length) break;
-    }
+    if (!this.#view.hasPieces(iov, count)) return Errno.invalid;
+    const { total, wanted } = this.#view.scatter(iov, count, (into) => end.read(into));
     if (total > 0 || wanted === 0) {
       this.#counters.tcpBytesRead += total;
-      this.#work++;
+      this.#turns.work++;
       return total;
     }
     // What came before a reset can still be read.
@@ -515,14 +460,14 @@ export class SimHost implements Host {
   tcpWrite(handle: TcpHandle, iov: number, count: number): number {
     const end = this.#pipes.get(handle)?.end;
     if (end === undefined) return Errno.badHandle;
-    const bytes = this.#gather(iov, count);
-    if (typeof bytes === "number") return bytes;
+    const bytes = this.#view.gather(iov, count);
+    if (bytes === undefined) return Errno.invalid;
     if (bytes.length === 0) return 0;
     if (!end.isConnected && end.error === 0) return 0;
     const written = end.write(bytes);
     if (written > 0) {
       this.#counters.tcpBytesWritten += written;
-      this.#work++;
+      this.#turns.work++;
     }
     return written;
   }
@@ -547,56 +492,8 @@ export class SimHost implements Host {
   #resource(handle: number): Resource | undefined {
     return this.#udp.get(handle) ?? this.#tuns.get(handle) ?? this.#pipes.get(handle);
   }
-
-  #bytesOk(offset: number, length: number): boolean {
-    return offset >= 0 && length >= 0 && offset + length <= this.memory.bytes.length;
-  }
-
-  #wordsOk(at: number, count: number, stride: number): boolean {
-    return at >= 0 && count >= 0 && at + count * stride <= this.memory.words.length;
-  }
-
-  #iovOk(iov: number, count: number): boolean {
-    if (count < 0 || count > MAX_IOV || !this.#wordsOk(iov, count, 2)) return false;
-    const { words } = this.memory;
-    for (let i = 0; i < count; i++)
-      if (!this.#bytesOk(words[iov + 2 * i]!, words[iov + 2 * i + 1]!)) return false;
-    return true;
-  }
-
-  #gather(iov: number, count: number): Uint8Array | number {
-    if (!this.#iovOk(iov, count)) return Errno.invalid;
-    const { bytes, words } = this.memory;
-    let length = 0;
-    for (let i = 0; i < count; i++) length += words[iov + 2 * i + 1]!;
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const offset = words[iov + 2 * i]!;
-      const part = words[iov + 2 * i + 1]!;
-      all.set(bytes.subarray(offset, offset + part), at);
-      at += part;
-    }
-    return all;
-  }
 }
 
 function isPrefix(length: number): boolean {
   return length >= 0 && length <= 32;
-}
-
-/** The state of a handle as epoll would report it. */
-function eventsOf(resource: Resource): number {
-  if (resource instanceof UdpSocket) return resource.waiting > 0 ? PollEvent.readable : 0;
-  if ("end" in resource) {
-    const { end } = resource;
-    let events = 0;
-    if (end.readableBytes > 0 || end.finArrived || end.error !== 0) events |= PollEvent.readable;
-    if (end.isWritable || end.error !== 0) events |= PollEvent.writable;
-    if (end.finArrived || end.error !== 0) events |= PollEvent.hangup;
-    if (end.error !== 0) events |= PollEvent.error;
-    return events;
-  }
-  const { isFull, waiting } = resource;
-  return (waiting > 0 ? PollEvent.readable : 0) | (isFull ? 0 : PollEvent.writable);
 }
