@@ -356,7 +356,9 @@ export class Kcp {
     const acks = this.#acks;
     const window = this.#window;
     const { mtu, headerAt } = this.#settings;
-    while (acks.dueAtMs <= this.#nowMs || window.pending) {
+    // All of them, once the first is due.
+    const due = acks.dueAtMs <= this.#nowMs;
+    while ((due && acks.pending > 0) || window.pending) {
       if (this.#scratchCount === MAX_SCRATCH_SLOTS) return false;
       const slot = this.pool.alloc();
       if (slot < 0) {
