@@ -273,12 +273,15 @@ test.serial(
         proxyNetworks: [SERVICE_LAN],
         flags: { enable_kcp_proxy: true, use_smoltcp: true, disable_p2p: true },
       });
-      const back = await ours.untilPeer("theirs-again", undefined, 15_000);
+      const exportsAgain = (peer: { exportedSubnets: readonly string[] }) =>
+        peer.exportedSubnets.includes(SERVICE_LAN);
+      const back = await ours.untilPeer("theirs-again", exportsAgain, 15_000);
       t.is(back.peerId, again.peerId);
       await until(
         "the old one gone",
         async () => !(await ours.peers()).some((p) => p.hostname === "theirs" && p.pathLength > 0),
       );
+      await untilKernelRoute(lab, "routerA", SERVICE_LAN);
       const { bad } = await lab.transfer({ ...TO_THEIR_LAN, upBytes: MIB, downBytes: MIB });
       t.deepEqual(bad, []);
     });
