@@ -60,6 +60,21 @@ story(
   },
 );
 
+story(
+  "a service resets while its client does not read: the client is reset at once",
+  { seeds: 1 },
+  (t, world) => {
+    const { a, b, phone, nas } = twoRouters(world, { a: SMALL, b: SMALL });
+    const { near, far } = open(world, phone, nas);
+    near.pause();
+    far.write(pattern(MUCH, 1));
+    world.run(10_000);
+    far.reset();
+    world.until(() => near.wasReset, "the reset at the client", 500);
+    for (const router of [a, b]) t.like(router.row(TARGET), { state: "Closed", reason: "service_reset" });
+  },
+);
+
 for (const direction of ["up", "down"] as const) {
   story(`many stalled connections (${direction}) do not starve a fresh one`, { seeds: 1 }, (t, world) => {
     const { a, b, phone, nas } = twoRouters(world, {

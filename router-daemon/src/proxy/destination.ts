@@ -63,6 +63,8 @@ class Carried {
   writable = false;
   /** The kernel said that nothing more will come: a short read is not the end of it until END_OF_STREAM. */
   hangup = false;
+  /** The service has reset the connection: what it sent before may still be there to be read. */
+  broken = false;
   /** The service's direction has ended and was passed on. */
   downEnded = false;
   /** The client's direction has ended and was passed on. */
@@ -150,6 +152,7 @@ export class DestinationProxy {
       carried.hangup = true;
       carried.readable = true;
     }
+    if ((events & SocketEvent.error) !== 0) carried.broken = true;
     this.#move(carried, now);
   }
 
@@ -288,7 +291,11 @@ export class DestinationProxy {
     let moved = 0;
     while (carried.readable && !carried.downEnded && moved < TURN_BYTES) {
       const pairs = conn.reserve(this.#words, this.#iov, MAX_IOV_PAIRS);
-      if (pairs === 0) return false;
+      if (pairs === 0) {
+        // A reset is found by reading, for which a client that does not read leaves no room.
+        if (carried.broken) this.#abort(carried, "service_reset", now);
+        return false;
+      }
       const read = this.#sockets.tcpRead(handle, this.#iov, pairs);
       if (read === END_OF_STREAM) {
         conn.commit(0);
