@@ -22,10 +22,8 @@ function tell(seed: number): string {
   return world.network.digest();
 }
 
-test("the same seed is the same story, to the last bit", (t) => {
-  t.is(tell(11), tell(11));
-});
-
-test("another seed is another story", (t) => {
-  t.is(new Set([tell(11), tell(12), tell(13)]).size, 3);
+test("the same seed is the same story, to the last bit; another seed is another story", (t) => {
+  const first = tell(11);
+  t.is(tell(11), first);
+  t.not(tell(12), first);
 });
