@@ -292,15 +292,7 @@ export async function probe(lab: Lab, options: ProbeOptions): Promise<ProbeResul
   await sink.waitForLine(/^ready$/);
   const timeoutMs = 40_000 + (count * gapUs) / 1000;
   const line = sink.waitForLine(/^\{/, timeoutMs);
-  const argv = [
-    toolPath("probe"),
-    "send",
-    address,
-    String(port),
-    String(count),
-    String(sizeBytes),
-    String(gapUs),
-  ];
+  const argv = [toolPath("probe"), "send", ...[address, port, count, sizeBytes, gapUs].map(String)];
   try {
     await must(lab.prefix(client), argv, { timeoutMs });
     return parseLast<ProbeResult>(await line);
@@ -325,15 +317,7 @@ export async function udpPing(lab: Lab, options: ProbeOptions): Promise<UdpPing>
   const port = options.port ?? lab.freePort();
   const echo = lab.spawn(server, [toolPath("probe"), "echo", String(port)]);
   await echo.waitForLine(/^ready$/);
-  const argv = [
-    toolPath("probe"),
-    "ping",
-    address,
-    String(port),
-    String(count),
-    String(sizeBytes),
-    String(gapUs),
-  ];
+  const argv = [toolPath("probe"), "ping", ...[address, port, count, sizeBytes, gapUs].map(String)];
   try {
     return parseLast<UdpPing>(
       await must(lab.prefix(client), argv, { timeoutMs: 30_000 + (count * gapUs) / 1000 }),

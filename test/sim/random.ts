@@ -1,17 +1,12 @@
-/** Small seeded generator (mulberry32): the same seed is the same story. */
+import { seededRandom } from "../random.ts";
+
+/** The same seed is the same story. */
 export class Random {
-  #state: number;
+  /** 32 random bits, unsigned. */
+  readonly u32: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-
-  /** 32 random bits, unsigned. */
-  u32(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) >>> 0;
+    this.u32 = seededRandom(seed);
   }
 
   /** 0 <= x < 1. */

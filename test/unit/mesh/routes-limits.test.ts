@@ -32,9 +32,9 @@ import {
   SyncRouteInfoResponse,
 } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
 import type { Init } from "../../../router-daemon/src/wire/messages/schema.ts";
+import { seededRandom } from "../../random.ts";
 import { bytesHex, hexBytes, type JsonObject, readVectors } from "../wire/messages-vectors.ts";
 import { encodeSync, ip, localInfo } from "./routes-world.ts";
-import { seededRandom } from "./rpc-network.ts";
 
 const SELF = 10;
 const HOSTILE = 20;

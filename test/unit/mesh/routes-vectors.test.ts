@@ -19,9 +19,9 @@ import {
   SyncRouteInfoRequest,
   SyncRouteInfoResponse,
 } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
+import { seededRandom } from "../../random.ts";
 import { bytesHex, hexBytes, type JsonObject, readVectors } from "../wire/messages-vectors.ts";
 import { ip, localInfo, prefix } from "./routes-world.ts";
-import { seededRandom } from "./rpc-network.ts";
 
 const vectors = readVectors("routes-rpc.json");
 

@@ -13,8 +13,8 @@ import {
   RoutePeerInfo,
   type SyncRouteInfoRequest,
 } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
+import { seededRandom } from "../../random.ts";
 import { encodeSync, ip, prefix, World } from "./routes-world.ts";
-import { seededRandom } from "./rpc-network.ts";
 
 function chain(seed: number, length: number): World {
   const world = new World(seed);

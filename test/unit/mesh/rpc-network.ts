@@ -1,21 +1,11 @@
 /** A network in memory for RPC endpoints, on a virtual clock: latency, loss, duplication, reordering, all from one seed. */
 import { RpcEndpoint } from "../../../router-daemon/src/mesh/rpc/endpoint.ts";
+import { seededRandom } from "../../random.ts";
 
 /** Whatever has timers. */
 export interface Timed {
   readonly nextTimeout: number;
   handleTimeout(now: number): void;
-}
-
-/** Small reproducible generator (mulberry32): 32 unsigned bits per call. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }
 
 export interface SentPacket {

@@ -23,8 +23,9 @@ import { decode } from "../../../router-daemon/src/wire/messages/decode.ts";
 import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
 import { RpcPacket, RpcRequest, RpcResponse } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
 import type { Init } from "../../../router-daemon/src/wire/messages/schema.ts";
+import { seededRandom } from "../../random.ts";
 import { bytesHex, hexBytes, type JsonObject, readVectors } from "../wire/messages-vectors.ts";
-import { RpcNetwork, seededRandom } from "./rpc-network.ts";
+import { RpcNetwork } from "./rpc-network.ts";
 
 const REQUEST = 8;
 const RESPONSE = 9;

@@ -1,7 +1,5 @@
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { whyNoScenes } from "../host/namespace.ts";
+import { playScript, whyNoScenes } from "../host/namespace.ts";
 
 /**
  * The stack against the real kernel's TCP over a real TUN device (`kernel-scene.ts`). Needs the native core and the right
@@ -24,25 +22,7 @@ interface Outcome {
 }
 
 function play(scene: string, lossShare = 0, without: readonly string[] = []): Promise<Outcome> {
-  const script = fileURLToPath(new URL("kernel-scene.ts", import.meta.url));
-  const flags = [...(process.getuid?.() === 0 ? [] : ["-Ur"]), "-nm", "--kill-child"];
-  const args = [process.execPath, "--import=tsx", script, scene, String(lossShare), ...without];
-  const child = spawn("unshare", [...flags, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk) => {
-    out += String(chunk);
-  });
-  child.stderr.on("data", (chunk) => {
-    err += String(chunk);
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(JSON.parse(out) as Outcome);
-      else reject(new Error(`The scene ${scene} ended with ${code}:\n${err}${out}`));
-    });
-  });
+  return playScript(new URL("kernel-scene.ts", import.meta.url), scene, [String(lossShare), ...without]);
 }
 
 /** Where a build is judged nothing is skipped; elsewhere the reason is shown. */

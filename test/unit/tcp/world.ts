@@ -10,23 +10,21 @@ import type {
   TcpEvents,
   TcpStackOptions,
 } from "../../../router-daemon/src/tcp/types.ts";
+import { seededRandom } from "../../random.ts";
 import { Client, type ClientOptions } from "./client.ts";
 import { coalesce, cutSuperSegment, decodeFrame, encodeFrame, type NaiveSegment } from "./naive.ts";
 
-/** Small seeded generator (mulberry32): the same seed is the same story. */
+/** The same seed is the same story. */
 export class Random {
-  #state: number;
+  readonly #bits: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
+    this.#bits = seededRandom(seed);
   }
 
   /** 0 <= x < 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    return this.#bits() / 2 ** 32;
   }
 
   int32(): number {
