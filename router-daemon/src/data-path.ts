@@ -21,13 +21,15 @@ import {
   TUN_READ_WORDS,
   type UdpInfo,
 } from "./host/host.ts";
+import type { KcpEndpoint } from "./kcp/endpoint.ts";
 import { KCP_HEADER_BYTES, KcpFlag, readFlags, STATE_FLAGS } from "./kcp/packet.ts";
-import type { KcpConnection } from "./kcp/types.ts";
+import type { MeshNode } from "./mesh/node.ts";
 import type { PacketConsumer } from "./mesh/types.ts";
 import type { DestinationProxy } from "./proxy/destination.ts";
 import { BATCH_WORDS, TransmitBatch } from "./proxy/packet-batch.ts";
 import type { PlainPath } from "./proxy/plain-path.ts";
 import type { SourceProxy } from "./proxy/source.ts";
+import type { TcpStack } from "./tcp/stack.ts";
 import type { FrameSink } from "./tcp/types.ts";
 import { PacketType } from "./wire/peer-header.ts";
 
@@ -54,36 +56,10 @@ const LAST_SLOTS = 64;
 /** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
 const CONTROL_BYTES = 256;
 
-/** The part of `KcpEndpoint` the loop drives. */
-export interface Endpoint {
-  handlePacket(fromPeerId: number, slot: number, offset: number, length: number, now: number): boolean;
-  pollReady(): KcpConnection<unknown> | undefined;
-  poll(now: number, sink: { packet(peerId: number, offset: number, length: number): boolean }): void;
-  readonly nextTimeout: number;
-}
-
-/** The part of `MeshNode` the loop drives. */
-export interface MeshInput {
-  handleReceived(
-    slot: number,
-    offset: number,
-    length: number,
-    link: number,
-    flags: number,
-    now: number,
-    socket: number,
-  ): boolean;
-  handleTimeout(now: number): void;
-  readonly nextTimeout: number;
-  route(peerId: number, packetType: number): number;
-}
-
-/** The part of `TcpStack` the loop drives. */
-export interface StackInput {
-  handleFrame(offset: number, length: number, now: number): boolean;
-  poll(now: number, sink: FrameSink): void;
-  readonly nextTimeout: number;
-}
+/** The parts of the classes that the loop drives. */
+export type Endpoint = Pick<KcpEndpoint<unknown>, "handlePacket" | "pollReady" | "poll" | "nextTimeout">;
+export type MeshInput = Pick<MeshNode, "handleReceived" | "handleTimeout" | "nextTimeout" | "route">;
+export type StackInput = Pick<TcpStack, "handleFrame" | "poll" | "nextTimeout">;
 
 /** Anything else that wants to be called at a time. */
 export interface Timed {

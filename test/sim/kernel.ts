@@ -12,7 +12,7 @@
  */
 
 import { formatIpv4 } from "../../router-daemon/src/config/ipv4.ts";
-import { inPrefix, type Prefix, prefixMask } from "../../router-daemon/src/proxy/rule.ts";
+import { type Ipv4Prefix, inPrefix, prefixMask } from "../../router-daemon/src/wire/ipv4-prefix.ts";
 import { checksumsOk } from "../unit/host/naive-ip.ts";
 import { cutSuperSegment, decodeFrame } from "../unit/tcp/naive.ts";
 import type { Clock } from "./clock.ts";
@@ -47,7 +47,7 @@ export class Kernel implements DatagramTarget {
   #addresses: string[];
   readonly #sockets = new Set<UdpSocket>();
   readonly #lans: Lan[] = [];
-  readonly #tunRoutes = new Map<string, Prefix>();
+  readonly #tunRoutes = new Map<string, Ipv4Prefix>();
   #nextPort = FIRST_EPHEMERAL_PORT;
 
   constructor(clock: Clock, random: Random, network: Network, addresses: readonly string[]) {
@@ -127,7 +127,7 @@ export class Kernel implements DatagramTarget {
 
   // ── IP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  addLan(prefix: Prefix, gateway: number): Lan {
+  addLan(prefix: Ipv4Prefix, gateway: number): Lan {
     const lan: Lan = { prefix, gateway, seats: new Map() };
     this.#lans.push(lan);
     return lan;
@@ -220,7 +220,7 @@ export class Kernel implements DatagramTarget {
     this.#tunRoutes.clear();
   }
 
-  setTunRoute(add: boolean, prefix: Prefix): void {
+  setTunRoute(add: boolean, prefix: Ipv4Prefix): void {
     const key = `${prefix.network}/${prefix.prefixLength}`;
     if (add) this.#tunRoutes.set(key, prefix);
     else this.#tunRoutes.delete(key);

@@ -1,4 +1,4 @@
-import type { Prefix } from "../../router-daemon/src/proxy/rule.ts";
+import type { Ipv4Prefix } from "../../router-daemon/src/wire/ipv4-prefix.ts";
 import type { Path } from "./path.ts";
 import type { Station } from "./station.ts";
 
@@ -11,7 +11,7 @@ export interface Seat {
 
 /** A network behind a router. */
 export interface Lan {
-  readonly prefix: Prefix;
+  readonly prefix: Ipv4Prefix;
   /** The router's own address in it. */
   readonly gateway: number;
   readonly seats: Map<number, Seat>;

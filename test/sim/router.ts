@@ -9,7 +9,7 @@ import {
   type UrlResult,
 } from "../../router-daemon/src/config/url.ts";
 import { Daemon } from "../../router-daemon/src/daemon/daemon.ts";
-import type { Prefix } from "../../router-daemon/src/proxy/rule.ts";
+import type { Ipv4Prefix } from "../../router-daemon/src/wire/ipv4-prefix.ts";
 import { Kernel } from "./kernel.ts";
 import type { Seat } from "./lan.ts";
 import type { PathOptions } from "./path.ts";
@@ -208,7 +208,7 @@ export function ip(text: string): number {
   return address;
 }
 
-export function prefixOf(text: string): Prefix {
+export function prefixOf(text: string): Ipv4Prefix {
   const parsed = parseWithPrefix(text, 32);
   if (parsed === undefined) throw new Error(`${text} is no prefix.`);
   return { network: parsed.address, prefixLength: parsed.prefixLength };

@@ -1,12 +1,12 @@
 import type { DialPolicy } from "../proxy/destination.ts";
-import { inPrefix, type Prefix, prefixMask } from "../proxy/rule.ts";
 import { isUnicastAddress } from "../wire/ipv4.ts";
+import { type Ipv4Prefix, inPrefix, prefixMask } from "../wire/ipv4-prefix.ts";
 
 /** What this node serves, and what it keeps to itself. */
 export interface Served {
   /** Our virtual address; 0 = none. */
   readonly ipv4: number;
-  readonly exports: readonly Prefix[];
+  readonly exports: readonly Ipv4Prefix[];
   /** Every address of this machine, so that its own services are recognised whatever address they are asked by. */
   readonly localAddresses: readonly number[];
   /** TCP ports of the daemon itself. */
@@ -42,7 +42,7 @@ export class ServedAddresses implements DialPolicy {
 }
 
 /** Neither the network's own address nor its broadcast address; /31 and /32 have hosts only. */
-function isHost(ipv4: number, { network, prefixLength }: Prefix): boolean {
+function isHost(ipv4: number, { network, prefixLength }: Ipv4Prefix): boolean {
   if (prefixLength >= 31) return true;
   return ipv4 !== network && ipv4 !== (network | ~prefixMask(prefixLength)) >>> 0;
 }

@@ -1,12 +1,8 @@
 import { formatPrefix } from "../config/ipv4.ts";
+import { covers, type Ipv4Prefix } from "../wire/ipv4-prefix.ts";
 
 /** Routes the daemon asks the kernel for at most: a hostile peer cannot fill the router's table. */
 export const MAX_KERNEL_ROUTES = 512;
-
-export interface RoutedPrefix {
-  readonly network: number;
-  readonly prefixLength: number;
-}
 
 /** Adds or removes one route through the device; 0 or a negative error. */
 export type RouteChange = (add: boolean, network: number, prefixLength: number) => number;
@@ -17,7 +13,7 @@ export type RouteChange = (add: boolean, network: number, prefixLength: number) 
  */
 export class KernelRoutes {
   readonly #change: RouteChange;
-  readonly #installed = new Map<string, RoutedPrefix>();
+  readonly #installed = new Map<string, Ipv4Prefix>();
   /** Asked for beyond `MAX_KERNEL_ROUTES`. */
   leftOut = 0;
 
@@ -25,7 +21,7 @@ export class KernelRoutes {
     this.#change = change;
   }
 
-  get installed(): readonly RoutedPrefix[] {
+  get installed(): readonly Ipv4Prefix[] {
     return [...this.#installed.values()];
   }
 
@@ -33,11 +29,12 @@ export class KernelRoutes {
    * Makes exactly `wanted` installed, except what collides with `own` networks (a peer that exports our LAN must not take it
    * from us) and what would take everything (a default route). Returns a sentence for each route the kernel refused.
    */
-  sync(wanted: Iterable<RoutedPrefix>, own: readonly RoutedPrefix[]): string[] {
-    const next = new Map<string, RoutedPrefix>();
+  sync(wanted: Iterable<Ipv4Prefix>, own: readonly Ipv4Prefix[]): string[] {
+    const next = new Map<string, Ipv4Prefix>();
     this.leftOut = 0;
     for (const prefix of wanted) {
-      if (prefix.prefixLength === 0 || own.some((mine) => overlaps(mine, prefix))) continue;
+      // A wider network around ours stays: the kernel prefers the longer prefix, ours.
+      if (prefix.prefixLength === 0 || own.some((mine) => covers(mine, prefix))) continue;
       if (next.size < MAX_KERNEL_ROUTES) next.set(formatPrefix(prefix), prefix);
       else this.leftOut++;
     }
@@ -55,11 +52,4 @@ export class KernelRoutes {
     }
     return problems;
   }
-}
-
-/** One lies inside the other. A peer's wider network around ours stays: the kernel prefers the longer prefix, ours. */
-function overlaps(mine: RoutedPrefix, theirs: RoutedPrefix): boolean {
-  if (theirs.prefixLength < mine.prefixLength) return false;
-  const mask = mine.prefixLength === 0 ? 0 : (0xffffffff << (32 - mine.prefixLength)) >>> 0;
-  return (theirs.network & mask) >>> 0 === mine.network;
 }

@@ -8,6 +8,8 @@
  *
  * Both directions carry the same triple: "src" is always the client's node, "dst" the server's.
  */
+import { readU32, writeU32 } from "../wire/peer-header.ts";
+
 export const KCP_HEADER_BYTES = 14;
 
 export const KcpFlag = {
@@ -28,17 +30,6 @@ export const ACK_DATA = 0x0a;
 const SRC = 4;
 const DST = 8;
 const FLAG = 12;
-
-function readU32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
-}
-
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
-}
 
 export const readConv = (bytes: Uint8Array, offset: number): number => readU32(bytes, offset);
 export const readSourceId = (bytes: Uint8Array, offset: number): number => readU32(bytes, offset + SRC);

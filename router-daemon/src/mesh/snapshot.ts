@@ -1,8 +1,9 @@
 /** What the API shows of peers, links and routes. Fresh objects; texts of other nodes are as received. */
 import { formatEndpoint } from "../wire/endpoint.ts";
+import type { Ipv4Prefix } from "../wire/ipv4-prefix.ts";
 import type { LinkLayer } from "./link-layer.ts";
 import type { Link } from "./link-table.ts";
-import type { Ipv4Prefix, PeerInfo } from "./routes/types.ts";
+import type { PeerInfo } from "./routes/types.ts";
 
 export interface LinkSnapshot {
   readonly type: "udp";

@@ -7,6 +7,7 @@
  * ```
  */
 import type { SlotPool } from "kcp-ts";
+import type { MeshNode } from "../mesh/node.ts";
 import {
   checkIpv4,
   IpProtocol,
@@ -53,15 +54,7 @@ export interface PacketBatch {
 }
 
 /** The part of the mesh the plain path uses. */
-export interface PlainMesh {
-  /** Our own. */
-  readonly peerId: number;
-  ownerOf(ipv4: number): number;
-  /** Broadcast or multicast: for every reachable node of the network. */
-  isBroadcast(ipv4: number): boolean;
-  readonly broadcastPeers: readonly number[];
-  route(peerId: number, packetType: number, flags?: number): number;
-}
+export type PlainMesh = Pick<MeshNode, "peerId" | "ownerOf" | "isBroadcast" | "broadcastPeers" | "route">;
 
 export interface PlainPathOptions {
   readonly host: PlainHost;

@@ -1,6 +1,7 @@
-import type { PeerInfo } from "../mesh/routes/types.ts";
+import type { MeshNode } from "../mesh/node.ts";
+import { type Ipv4Prefix, inPrefix } from "../wire/ipv4-prefix.ts";
 import type { ReasonCode } from "./reason.ts";
-import { matchRule, prefixMask, type Rule } from "./rule.ts";
+import { matchRule, type Rule } from "./rule.ts";
 
 /** How long a peer that did not take KCP in time is served by plain TCP before KCP is tried again. Doubles up to the maximum. */
 export const FAILING_MS = 10_000;
@@ -9,21 +10,15 @@ export const MAX_FAILING_MS = 120_000;
 export const MAX_FAILING_PEERS = 256;
 
 /** What the decision needs of the mesh. */
-export interface MeshView {
-  readonly localPeerId: number;
-  /** The peer that owns an address (routes-rpc.md 5.2), ourselves included; 0 = none. */
-  ownerOf(ipv4: number): number;
-  peer(peerId: number): PeerInfo | undefined;
-}
+export type MeshView = Pick<MeshNode, "peerId" | "ownerOf" | "isBroadcast" | "peer">;
 
 export interface PolicySettings {
   readonly enableKcpProxy: boolean;
   readonly rules: readonly Rule[];
-  /** Our virtual address and network; 0 = none. */
+  /** Our virtual address; 0 = none. */
   readonly ipv4: number;
-  readonly networkLength: number;
   /** Our own networks beside the virtual one (the LAN): never proxied. */
-  readonly localNetworks: readonly { readonly network: number; readonly prefixLength: number }[];
+  readonly localNetworks: readonly Ipv4Prefix[];
 }
 
 export interface Decision {
@@ -53,10 +48,10 @@ export class Policy {
 
   decide(sourceIp: number, destinationIp: number, destinationPort: number, now: number): Decision {
     if (this.#isNotUnicast(destinationIp)) return plain(0, "not_unicast");
-    if (this.#isLocal(destinationIp)) return plain(this.#mesh.localPeerId, "own_address");
+    if (this.#isLocal(destinationIp)) return plain(this.#mesh.peerId, "own_address");
     const owner = this.#mesh.ownerOf(destinationIp);
     if (owner === 0) return plain(0, "no_route");
-    if (owner === this.#mesh.localPeerId) return plain(owner, "own_address");
+    if (owner === this.#mesh.peerId) return plain(owner, "own_address");
     const rule = matchRule(this.#settings.rules, sourceIp, destinationIp, destinationPort);
     if (rule?.action === "bypass") return plain(owner, "rule_bypass");
     return this.#decideForPeer(owner, rule !== undefined, now);
@@ -113,19 +108,12 @@ export class Policy {
   }
 
   #isNotUnicast(ip: number): boolean {
-    if (ip >>> 28 >= 14 || ip === 0) return true;
-    const { ipv4, networkLength } = this.#settings;
-    if (ipv4 === 0 || networkLength > 30) return false;
-    const mask = prefixMask(networkLength);
-    return (ip & mask) >>> 0 === (ipv4 & mask) >>> 0 && (ip | mask) >>> 0 === 0xffffffff;
+    return ip >>> 28 >= 14 || ip === 0 || this.#mesh.isBroadcast(ip);
   }
 
   #isLocal(ip: number): boolean {
     if (ip === this.#settings.ipv4 || ip >>> 24 === 127) return true;
-    for (const { network, prefixLength } of this.#settings.localNetworks) {
-      if ((ip & prefixMask(prefixLength)) >>> 0 === network) return true;
-    }
-    return false;
+    return this.#settings.localNetworks.some((prefix) => inPrefix(ip, prefix));
   }
 }
 

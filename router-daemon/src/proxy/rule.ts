@@ -1,25 +1,13 @@
+import { type Ipv4Prefix, inPrefix } from "../wire/ipv4-prefix.ts";
+
 /** One rule of the user: which connections never, or always, use the proxy. The first rule that matches decides. */
 export interface Rule {
   readonly action: "bypass" | "force";
   /** Client's network; absent = any. Addresses are 32-bit numbers, most significant octet first. */
-  readonly source?: Prefix;
-  readonly destination?: Prefix;
+  readonly source?: Ipv4Prefix;
+  readonly destination?: Ipv4Prefix;
   /** Destination ports, inclusive ranges; absent = any. */
   readonly ports?: readonly { readonly first: number; readonly last: number }[];
-}
-
-/** An IPv4 network: `network` has zero host bits. */
-export interface Prefix {
-  readonly network: number;
-  readonly prefixLength: number;
-}
-
-export function prefixMask(prefixLength: number): number {
-  return prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0;
-}
-
-export function inPrefix(ipv4: number, prefix: Prefix): boolean {
-  return (ipv4 & prefixMask(prefix.prefixLength)) >>> 0 === prefix.network;
 }
 
 /** The first rule that matches, or undefined. */

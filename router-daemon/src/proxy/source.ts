@@ -18,13 +18,9 @@
  * ```
  */
 import type { SlotPool, TakenSlot } from "kcp-ts";
-import {
-  type CloseReason as KcpCloseReason,
-  type KcpConnection,
-  type KcpConnectOptions,
-  type KcpTarget,
-  Ready,
-} from "../kcp/types.ts";
+import type { KcpEndpoint } from "../kcp/endpoint.ts";
+import { type CloseReason as KcpCloseReason, type KcpConnection, Ready } from "../kcp/types.ts";
+import type { TcpStack } from "../tcp/stack.ts";
 import type {
   Flow,
   FlowKey,
@@ -48,23 +44,9 @@ export const HOLD_MS = 2500;
 /** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
 const SPACE_WHEN_CLOSED = 0xffff;
 
-/** The part of `KcpEndpoint` the source uses. */
-export interface KcpOpener {
-  /** Undefined = a bound of the endpoint is reached. */
-  connect(
-    peerId: number,
-    target: KcpTarget,
-    now: number,
-    options?: KcpConnectOptions,
-  ): KcpConnection<unknown> | undefined;
-}
-
-/** The part of `TcpStack` the source uses. */
-export interface FlowControl {
-  accept(flow: Flow, receiver: FlowReceiver, now: number): void;
-  refuse(flow: Flow, now: number): void;
-  release(flow: Flow): void;
-}
+/** The parts of endpoint and stack that the source uses. */
+export type KcpOpener = Pick<KcpEndpoint<unknown>, "connect">;
+export type FlowControl = Pick<TcpStack, "accept" | "refuse" | "release">;
 
 export interface SourceOptions {
   readonly policy: Policy;

@@ -1,11 +1,8 @@
 import test from "ava";
-import {
-  KernelRoutes,
-  MAX_KERNEL_ROUTES,
-  type RoutedPrefix,
-} from "../../../router-daemon/src/daemon/kernel-routes.ts";
+import { KernelRoutes, MAX_KERNEL_ROUTES } from "../../../router-daemon/src/daemon/kernel-routes.ts";
+import type { Ipv4Prefix } from "../../../router-daemon/src/wire/ipv4-prefix.ts";
 
-const net = (a: number, b: number, c: number, prefixLength: number): RoutedPrefix => ({
+const net = (a: number, b: number, c: number, prefixLength: number): Ipv4Prefix => ({
   network: ((a << 24) | (b << 16) | (c << 8)) >>> 0,
   prefixLength,
 });

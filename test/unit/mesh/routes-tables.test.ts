@@ -1,15 +1,10 @@
 import test from "ava";
 import * as fc from "fast-check";
-import {
-  type AddressClaim,
-  AddressTable,
-  covers,
-  prefixMask,
-} from "../../../router-daemon/src/mesh/routes/address-table.ts";
+import { type AddressClaim, AddressTable } from "../../../router-daemon/src/mesh/routes/address-table.ts";
 import { AVOID_RELAY_COST, findPaths } from "../../../router-daemon/src/mesh/routes/path-finder.ts";
-import type { Ipv4Prefix } from "../../../router-daemon/src/mesh/routes/types.ts";
+import { covers, type Ipv4Prefix, prefixMask } from "../../../router-daemon/src/wire/ipv4-prefix.ts";
+import { seededRandom } from "../../random.ts";
 import { ip, prefix } from "./routes-world.ts";
-import { seededRandom } from "./rpc-network.ts";
 
 /** Shortest distances by relaxing every edge n times: the naive twin of the two Dijkstras. */
 function bellmanFord(edges: [number, number, number][], nodes: number, start: number): number[] {

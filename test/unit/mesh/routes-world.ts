@@ -1,10 +1,11 @@
 /** Nodes with route sync (and peer centre) on a network in memory, with links that can be cut. */
 import { PeerCenter } from "../../../router-daemon/src/mesh/peer-center/peer-center.ts";
 import { RouteSync } from "../../../router-daemon/src/mesh/routes/route-sync.ts";
-import type { Ipv4Prefix, LocalInfo } from "../../../router-daemon/src/mesh/routes/types.ts";
+import type { LocalInfo } from "../../../router-daemon/src/mesh/routes/types.ts";
 import { NO_FEATURES, type RouteEvent } from "../../../router-daemon/src/mesh/routes/types.ts";
 import type { RpcEndpoint } from "../../../router-daemon/src/mesh/rpc/endpoint.ts";
 import { SYNC_ROUTE_INFO } from "../../../router-daemon/src/mesh/rpc/service.ts";
+import type { Ipv4Prefix } from "../../../router-daemon/src/wire/ipv4-prefix.ts";
 import { parseIpv4 } from "../../../router-daemon/src/wire/messages/address.ts";
 import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
 import {

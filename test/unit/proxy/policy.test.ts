@@ -43,7 +43,6 @@ const SETTINGS: PolicySettings = {
   enableKcpProxy: true,
   rules: [],
   ipv4: ip("10.126.126.1"),
-  networkLength: 24,
   localNetworks: [{ network: ip("192.168.1.0"), prefixLength: 24 }],
 };
 
@@ -56,8 +55,9 @@ function make(settings: Partial<PolicySettings> = {}, peers: PeerInfo[] = [peerI
   ]);
   return new Policy(
     {
-      localPeerId: US,
+      peerId: US,
       ownerOf: (address) => owners.get(address) ?? 0,
+      isBroadcast: (address) => address === ip("10.126.126.255"),
       peer: (id) => peers.find((p) => p.peerId === id),
     },
     { ...SETTINGS, ...settings },

@@ -10,7 +10,8 @@
  *                                            owners     0         B         C         B         0
  * ```
  */
-import type { Ipv4Prefix, RoutedPrefix } from "./types.ts";
+import { covers, type Ipv4Prefix, networkOf, prefixMask } from "../../wire/ipv4-prefix.ts";
+import type { RoutedPrefix } from "./types.ts";
 
 /** A node's claim, and how far away it is: the nearer of two equal claims wins. */
 export interface AddressClaim {
@@ -26,18 +27,6 @@ export interface OwnAddresses {
   readonly ipv4: number;
   readonly networkLength: number;
   readonly exports: readonly Ipv4Prefix[];
-}
-
-export function prefixMask(prefixLength: number): number {
-  return prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0;
-}
-
-/** True when every address of `inner` is one of `outer`. */
-export function covers(outer: Ipv4Prefix, inner: Ipv4Prefix): boolean {
-  return (
-    outer.prefixLength <= inner.prefixLength &&
-    (inner.network & prefixMask(outer.prefixLength)) >>> 0 === outer.network
-  );
 }
 
 export class AddressTable {
@@ -90,10 +79,7 @@ export class AddressTable {
   }
 
   rebuild(own: OwnAddresses, others: readonly AddressClaim[]): void {
-    const ownSubnet: Ipv4Prefix = {
-      network: (own.ipv4 & prefixMask(own.networkLength)) >>> 0,
-      prefixLength: own.networkLength,
-    };
+    const ownSubnet = networkOf(own.ipv4, own.networkLength);
     const hasSubnet = own.ipv4 !== 0;
     this.#broadcast =
       hasSubnet && own.networkLength < 31 ? (own.ipv4 | ~prefixMask(own.networkLength)) >>> 0 : 0xffffffff;

@@ -1,17 +1,18 @@
 /** Nodes' announcements: between `RoutePeerInfo` on the wire and the words of the daemon. */
+
+import { type Ipv4Prefix, prefixMask } from "../../wire/ipv4-prefix.ts";
 import { ipv4Text, parseIpv4, parseUuid, uuidText } from "../../wire/messages/address.ts";
 import { tryDecode } from "../../wire/messages/decode.ts";
 import { encode } from "../../wire/messages/encode.ts";
 import { type PeerFeatureFlag, RoutePeerInfo } from "../../wire/messages/gen/messages.ts";
 import type { Init } from "../../wire/messages/schema.ts";
-import { prefixMask } from "./address-table.ts";
 import {
   MAX_ANNOUNCEMENT_BYTES,
   MAX_EXPORTS_PER_PEER,
   MAX_HOSTNAME_LENGTH,
   MAX_VERSION_LENGTH,
 } from "./limits.ts";
-import { type FeatureFlags, type Ipv4Prefix, type LocalInfo, NO_FEATURES, type PeerInfo } from "./types.ts";
+import { type FeatureFlags, type LocalInfo, NO_FEATURES, type PeerInfo } from "./types.ts";
 
 /** What a node says about itself. */
 type Announced = Pick<

@@ -4,12 +4,7 @@
  *
  * Peer ids and IPv4 addresses are unsigned 32-bit numbers (addresses most significant octet first); 0 = none.
  */
-
-/** An IPv4 network: `network` has zero host bits. */
-export interface Ipv4Prefix {
-  readonly network: number;
-  readonly prefixLength: number;
-}
+import type { Ipv4Prefix } from "../../wire/ipv4-prefix.ts";
 
 /** Capabilities a node announces (routes-rpc.md 4). */
 export interface FeatureFlags {
