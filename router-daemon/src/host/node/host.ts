@@ -4,7 +4,8 @@ import { DEFAULT_SLOT_BYTES } from "../../../kcp-ts/src/pool.ts";
 
 import type { Host, HostFailure, TcpHandle, TunInfo, UdpInfo } from "../host.ts";
 import { ArenaMemory } from "../memory.ts";
-import { loadAddon, type NativeCore } from "./addon.ts";
+import type { NativeCore } from "../native-core.ts";
+import { loadAddon } from "./addon.ts";
 
 /** Kernel features that can be switched off: for tests, and where a kernel or driver only pretends to have them. */
 const FEATURES = {
