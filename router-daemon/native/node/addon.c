@@ -3,7 +3,7 @@
  * object of functions; each carries its core in the function's data, so that a call is: read integers, call C, return an
  * integer. host/node/addon.ts describes the object's type.
  */
-#include "../io/io.h"
+#include "../io/calls.h"
 #include "binding.h"
 
 #include <math.h>
@@ -11,88 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ARGUMENTS 7
 #define MESSAGE_BYTES 256
 
-struct call {
-  const char *name;
-  int arguments;
-  int32_t (*run)(struct io_core *core, const int32_t *a);
-};
+_Static_assert(IO_CALL_COUNT <= BINDING_MAX_CALLS, "binding.h: BINDING_MAX_CALLS");
 
 /* ── calls that take integers and return one ──────────────────────────────────────────────────────────────────── */
-
-#define CALL0(name, fn) static int32_t name(struct io_core *core, const int32_t *a) { (void)a; return fn(core); }
-#define CALL1(name, fn) static int32_t name(struct io_core *core, const int32_t *a) { return fn(core, a[0]); }
-#define CALL2(name, fn) static int32_t name(struct io_core *core, const int32_t *a) { return fn(core, a[0], a[1]); }
-#define CALL3(name, fn) static int32_t name(struct io_core *core, const int32_t *a) { return fn(core, a[0], a[1], a[2]); }
-#define CALL4(name, fn) \
-  static int32_t name(struct io_core *core, const int32_t *a) { return fn(core, a[0], a[1], a[2], a[3]); }
-
-CALL1(call_close, io_close)
-CALL2(call_random, io_random)
-CALL2(call_poll, io_poll)
-CALL3(call_tun_read, io_tun_read)
-CALL3(call_tun_write, io_tun_write)
-CALL1(call_link_clear, io_link_clear)
-CALL3(call_route_set, io_route_set)
-CALL1(call_route_clear, io_route_clear)
-CALL4(call_udp_receive, io_udp_receive)
-CALL2(call_send, io_send)
-CALL3(call_send_on_link, io_send_on_link)
-CALL4(call_send_datagram, io_send_datagram)
-CALL1(call_tcp_error, io_tcp_error)
-CALL3(call_tcp_read, io_tcp_read)
-CALL3(call_tcp_write, io_tcp_write)
-CALL1(call_tcp_shutdown, io_tcp_shutdown)
-CALL1(call_tcp_abort, io_tcp_abort)
-
-static int32_t call_tun_configure(struct io_core *core, const int32_t *a) {
-  return io_tun_configure(core, a[0], (uint32_t)a[1], a[2], a[3]);
-}
-static int32_t call_tun_route(struct io_core *core, const int32_t *a) {
-  return io_tun_route(core, a[0], a[1], (uint32_t)a[2], a[3]);
-}
-static int32_t call_tun_split(struct io_core *core, const int32_t *a) {
-  return io_tun_split(core, a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
-}
-static int32_t call_link_set(struct io_core *core, const int32_t *a) {
-  return io_link_set(core, a[0], a[1], a[2], (uint32_t)a[3]);
-}
-static int32_t call_identity_set(struct io_core *core, const int32_t *a) {
-  return io_identity_set(core, (uint32_t)a[0], a[1]);
-}
-static int32_t call_tcp_connect(struct io_core *core, const int32_t *a) {
-  return io_tcp_connect(core, (uint32_t)a[0], a[1]);
-}
-
-static const struct call CALLS[] = {
-    {"close", 1, call_close},
-    {"random", 2, call_random},
-    {"poll", 2, call_poll},
-    {"tunConfigure", 4, call_tun_configure},
-    {"tunRoute", 4, call_tun_route},
-    {"tunRead", 3, call_tun_read},
-    {"tunWrite", 3, call_tun_write},
-    {"tunSplit", 7, call_tun_split},
-    {"linkSet", 4, call_link_set},
-    {"linkClear", 1, call_link_clear},
-    {"identitySet", 2, call_identity_set},
-    {"routeSet", 3, call_route_set},
-    {"routeClear", 1, call_route_clear},
-    {"udpReceive", 4, call_udp_receive},
-    {"send", 2, call_send},
-    {"sendOnLink", 3, call_send_on_link},
-    {"sendDatagram", 4, call_send_datagram},
-    {"tcpConnect", 2, call_tcp_connect},
-    {"tcpError", 1, call_tcp_error},
-    {"tcpRead", 3, call_tcp_read},
-    {"tcpWrite", 3, call_tcp_write},
-    {"tcpShutdown", 1, call_tcp_shutdown},
-    {"tcpAbort", 1, call_tcp_abort},
-};
-#define CALL_COUNT (sizeof CALLS / sizeof *CALLS)
-_Static_assert(CALL_COUNT <= BINDING_MAX_CALLS, "binding.h: BINDING_MAX_CALLS");
 
 /** Reads argument i as an integer; throws a sentence when it is not a number. */
 static int get_int(napi_env env, napi_value value, const char *function, int i, int32_t *out) {
@@ -115,12 +38,12 @@ static napi_value make_int(napi_env env, int32_t value) {
 
 /** All integer calls come through here; `data` says which. */
 static napi_value run_call(napi_env env, napi_callback_info info) {
-  napi_value argv[MAX_ARGUMENTS];
-  int32_t a[MAX_ARGUMENTS];
-  size_t argc = MAX_ARGUMENTS;
+  napi_value argv[IO_CALL_MAX_ARGUMENTS];
+  int32_t a[IO_CALL_MAX_ARGUMENTS];
+  size_t argc = IO_CALL_MAX_ARGUMENTS;
   struct bound_call *bound;
   if (napi_get_cb_info(env, info, &argc, argv, NULL, (void **)&bound) != napi_ok) return NULL;
-  const struct call *call = &CALLS[bound->number];
+  const struct io_call *call = &IO_CALLS[bound->number];
   for (int i = 0; i < call->arguments; i++) {
     if (!get_int(env, argv[i], call->name, i, &a[i])) return NULL;
   }
@@ -259,6 +182,10 @@ static napi_value call_on_ready(napi_env env, napi_callback_info info) {
   return make_int(env, binding_watch(binding, argv[0]));
 }
 
+static napi_value call_stay(napi_env env, napi_callback_info info) {
+  return make_int(env, binding_stay(arguments(env, info, 0, NULL)));
+}
+
 static napi_value call_dispose(napi_env env, napi_callback_info info) {
   binding_dispose(arguments(env, info, 0, NULL));
   return make_int(env, 0);
@@ -270,7 +197,8 @@ static const struct {
 } OTHERS[] = {
     {"now", call_now},           {"unixTime", call_unix_time}, {"describeError", call_describe},
     {"setTimer", call_set_timer}, {"tunOpen", call_tun_open},   {"udpOpen", call_udp_open},
-    {"counters", call_counters}, {"onReady", call_on_ready},   {"dispose", call_dispose},
+    {"counters", call_counters}, {"onReady", call_on_ready},   {"stay", call_stay},
+    {"dispose", call_dispose},
 };
 
 static napi_value create(napi_env env, napi_callback_info info) {
@@ -306,11 +234,11 @@ static napi_value create(napi_env env, napi_callback_info info) {
   char buffer[MESSAGE_BYTES];
   if (error != 0) return make_failure(env, error, io_describe(error, buffer, sizeof buffer));
   napi_create_object(env, &object);
-  for (size_t i = 0; i < CALL_COUNT; i++) {
+  for (size_t i = 0; i < IO_CALL_COUNT; i++) {
     binding->calls[i].binding = binding;
     binding->calls[i].number = (int)i;
-    napi_create_function(env, CALLS[i].name, NAPI_AUTO_LENGTH, run_call, &binding->calls[i], &function);
-    set(env, object, CALLS[i].name, function);
+    napi_create_function(env, IO_CALLS[i].name, NAPI_AUTO_LENGTH, run_call, &binding->calls[i], &function);
+    set(env, object, IO_CALLS[i].name, function);
   }
   for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
     napi_create_function(env, OTHERS[i].name, NAPI_AUTO_LENGTH, OTHERS[i].run, binding, &function);
