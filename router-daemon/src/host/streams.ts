@@ -4,27 +4,27 @@
  * this way.
  *
  * Handlers are called from the engine's loop, never from inside a call of these methods. `closed` is the last call and comes exactly
- * once for every stream, whoever ended it; after it nothing may be written.
+ * once for every stream, whoever ended it; what is written after it goes nowhere.
  */
 export interface Streams {
   /** Connects; writing may begin at once. A failure comes as `closed` with its code. */
   connect(address: StreamAddress, handlers: StreamHandlers): ByteStream;
   /**
    * Listens. `accept` is called with each client and says who handles it. A unix socket is made with mode 0600 from the first moment on,
-   * and its file is removed by `close`; a file that is there already is left alone (`EADDRINUSE`).
+   * and its file is removed by `close`; a file that is there already is left alone (`EADDRINUSE`). Never rejects.
    */
   listen(
     address: StreamAddress,
     options: ListenOptions,
     accept: (stream: ByteStream) => StreamHandlers,
-  ): StreamListener | StreamFailure;
+  ): Promise<StreamListener | StreamFailure>;
 }
 
 /** A unix socket, or TCP with an IPv4 address in dotted form. */
 export type StreamAddress = { readonly unix: string } | { readonly ipv4: string; readonly port: number };
 
 export interface ListenOptions {
-  /** Clients at one time; more wait in the kernel's backlog. */
+  /** Clients at one time; up to MAX_WAITING_CLIENTS more are connected and wait unread until one of them is gone. */
   readonly maxClients: number;
 }
 
@@ -34,11 +34,11 @@ export interface ByteStream {
    * What is not yet with the kernel is bounded: beyond MAX_STREAM_BACKLOG_BYTES the stream ends with `ENOBUFS`.
    */
   write(bytes: Uint8Array): boolean;
-  /** No more bytes after those written; the other end sees the end of the stream. */
+  /** No more bytes after those written; the other end sees the end of the stream. Later writes go nowhere. */
   end(): void;
   /** Closes at once; what was not sent is lost. `closed` follows. */
   destroy(): void;
-  /** Stops and resumes `data`: back pressure for the sender. */
+  /** Stops and resumes `data` and `ended`: back pressure for the sender. */
   pause(): void;
   resume(): void;
 }
@@ -48,9 +48,9 @@ export interface StreamHandlers {
   data(bytes: Uint8Array): void;
   /** The other end sends no more. A stream whose both directions have ended closes by itself. */
   ended(): void;
-  /** What `write` took is with the kernel. */
+  /** Follows a `write` that answered false: what it took is with the kernel. */
   drained(): void;
-  /** The code is the system's name of the failure (`ECONNREFUSED`), or empty after an orderly end. */
+  /** The code is the system's name of the failure (`ECONNREFUSED`), or empty after an orderly end and after `destroy`. */
   closed(code: string): void;
 }
 
@@ -68,3 +68,5 @@ export interface StreamFailure {
 
 /** Most bytes a stream holds back for a slow other end. */
 export const MAX_STREAM_BACKLOG_BYTES = 8 * 1024 * 1024;
+/** Clients beyond `maxClients` that may wait; the kernel refuses those beyond (`ECONNREFUSED`, `EAGAIN`), or they are cut off. */
+export const MAX_WAITING_CLIENTS = 128;
