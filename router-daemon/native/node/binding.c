@@ -1,7 +1,11 @@
 #include "binding.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+
+/* Longest stay away from the event loop, which looks after the API, signals and timers. */
+#define MAX_STAY_MS 5
 
 static void free_poll(uv_handle_t *handle) { free(handle); }
 
@@ -69,6 +73,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   napi_value wake, global, ignored;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   binding->waking = 1;
+  binding->stay_until = io_now() + MAX_STAY_MS;
   if (napi_get_reference_value(env, binding->wake, &wake) == napi_ok && napi_get_global(env, &global) == napi_ok &&
       /* Not napi_call_function: this one runs the promises and ticks that `wake` has queued. */
       napi_make_callback(env, binding->context, global, wake, 0, NULL, &ignored) == napi_pending_exception) {
@@ -104,7 +109,25 @@ int binding_watch(struct binding *binding, napi_value wake) {
   }
   poll->data = binding;
   binding->poll = poll;
+  binding->loop = loop;
   return uv_poll_start(poll, UV_READABLE, on_readable);
+}
+
+int binding_stay(struct binding *binding) {
+  if (binding->core == NULL || binding->poll == NULL || !binding->waking) return 0;
+  double left = binding->stay_until - io_now();
+  if (left < 0) return 0;
+  /* The loop's own next time is counted from when it last looked at the clock. */
+  uv_update_time(binding->loop);
+  int timeout = uv_backend_timeout(binding->loop);
+  if (timeout < 0 || timeout > left) timeout = (int)left;
+  if (timeout == 0) return 0;
+  /* The loop watches the core's descriptor too, so its own is looked at second. */
+  struct pollfd fds[2] = {
+      {.fd = io_event_fd(binding->core), .events = POLLIN},
+      {.fd = uv_backend_fd(binding->loop), .events = POLLIN},
+  };
+  return poll(fds, 2, timeout) > 0 && fds[0].revents != 0;
 }
 
 void binding_dispose(struct binding *binding) { stop(binding, free_poll); }

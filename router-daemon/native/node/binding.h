@@ -27,7 +27,9 @@ struct binding {
   napi_ref wake;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
+  uv_loop_t *loop;
   uv_poll_t *poll;
+  double stay_until; /* io_now(); see binding_stay */
   int waking; /* `wake` is running: what it runs in must not be taken away under it */
   struct bound_call calls[BINDING_MAX_CALLS];
 };
@@ -35,6 +37,11 @@ struct binding {
 int binding_create(napi_env env, const struct io_config *config, napi_value arena, struct binding **out);
 /** Calls `wake` from the event loop whenever the core has something; a second call replaces the function. */
 int binding_watch(struct binding *binding, napi_value wake);
+/**
+ * Waits here, inside `wake`, for what comes next: 1 = the core has something, 0 = the event loop has, or it is time to let it look.
+ * Going round the event loop costs as much as a small packet does; who answers at once is not sent round.
+ */
+int binding_stay(struct binding *binding);
 void binding_dispose(struct binding *binding);
 
 #endif

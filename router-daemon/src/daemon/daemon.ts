@@ -91,6 +91,8 @@ export class Daemon implements DaemonView {
   #session: Session | undefined;
   #tun: TunInfo | undefined;
   #stopping = false;
+  /** A name was asked for in this wake-up. */
+  #resolving = false;
   /** Instance id → peer id last seen with it: a restarted peer's connections are ended at once. */
   readonly #instances = new Map<string, number>();
 
@@ -179,11 +181,14 @@ export class Daemon implements DaemonView {
 
   // ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #wake(): void {
-    if (this.#stopping) return;
+  /** True when nothing was put off: see `Host.onReady`. */
+  #wake(): boolean {
+    if (this.#stopping) return false;
+    this.#resolving = false;
     this.#path.run();
     this.#handleMeshEvents();
     if (this.#watch.takeChange()) this.#handleAddressChange();
+    return !this.#resolving;
   }
 
   /** The router's own addresses changed, as after a PPPoE redial: links are put to the proof, networks are learned anew. */
@@ -262,6 +267,7 @@ export class Daemon implements DaemonView {
   }
 
   #resolve(session: Session, event: Extract<MeshEvent, { type: "resolve" }>): void {
+    this.#resolving = true;
     void this.#services.resolve(event.host).then((addresses) => {
       if (this.#session !== session) return;
       const endpoints: Endpoint[] = addresses.map((address) => ({ address, port: event.port }));

@@ -124,8 +124,12 @@ export interface Host {
    * for the rest himself). UDP sockets are never reported writable. [TIMER_HANDLE, timer] tells that the timer has fired.
    */
   poll(out: number, max: number): number;
-  /** Calls `wake` from the engine's event loop whenever `poll` would return something, or the timer has fired. */
-  onReady(wake: () => void): void;
+  /**
+   * Calls `wake` from the engine's event loop whenever `poll` would return something, or the timer has fired. When it returns
+   * `true` it has put nothing off (no promise, no tick): an engine whose event loop is dear may then call it again for what
+   * comes in the next milliseconds without going round the loop.
+   */
+  onReady(wake: () => unknown): void;
   /** One timer: `wake` is called at `atMs` of `now()` (sub-millisecond), Infinity = off. A second call replaces the first. */
   setTimer(atMs: number): void;
   /** Closes a device or socket; links of a closed UDP socket are cleared. */

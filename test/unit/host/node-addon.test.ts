@@ -204,6 +204,26 @@ test("promises and ticks queued by wake run before the next wake", async (t) => 
   t.is(out, "wake tick promise wake tick promise");
 });
 
+test("a wake that puts nothing off is called again beside the event loop, which is not kept waiting", async (t) => {
+  const out = await run(`
+    const words = h.memory.reserve(64) / 4;
+    let wakes = 0, rounds = 0, late = 0;
+    // Always something to do: a timer that is due at once.
+    h.onReady(() => { h.poll(words, 8); wakes++; h.setTimer(h.now()); return true; });
+    h.setTimer(0);
+    let before = h.now();
+    const interval = setInterval(() => {
+      late = Math.max(late, h.now() - before - 2);
+      before = h.now();
+      if (++rounds < 20) return;
+      clearInterval(interval);
+      h.dispose();
+      console.log(wakes > 20 * rounds ? "beside" : "round " + wakes, rounds);
+    }, 2);
+  `);
+  t.is(out, "beside 20");
+});
+
 test("a host without onReady does not keep the process alive, a disposed one neither", async (t) => {
   t.is(await run(`console.log("end");`), "end");
   t.is(await run(`h.onReady(() => {}); h.dispose(); console.log("end");`), "end");

@@ -4,7 +4,16 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { HostFailure } from "../host.ts";
-import type { NativeAddon } from "../native-core.ts";
+import type { NativeAddon, NativeCore } from "../native-core.ts";
+
+/** The core as the Node-API binding gives it. */
+export interface NodeCore extends NativeCore {
+  /** Inside `wake`: waits a few milliseconds for what comes next. 1 = there is something, 0 = go back to the event loop. */
+  stay(): number;
+}
+export interface NodeAddon extends NativeAddon {
+  create(...args: Parameters<NativeAddon["create"]>): NodeCore | HostFailure;
+}
 
 /** Names a file that replaces the search. */
 export const ADDON_ENV = "KCP_ROUTER_NATIVE";
@@ -23,7 +32,7 @@ export function addonCandidates(from: string, arch: string): string[] {
 }
 
 /** Loads the addon from `path`, or else from where it is found. The failure's sentence names the remedy. */
-export function loadAddon(path?: string): NativeAddon | HostFailure {
+export function loadAddon(path?: string): NodeAddon | HostFailure {
   const wanted = path ?? process.env[ADDON_ENV];
   const here = dirname(fileURLToPath(import.meta.url));
   const candidates = wanted === undefined ? addonCandidates(here, process.arch) : [wanted];
@@ -45,5 +54,5 @@ export function loadAddon(path?: string): NativeAddon | HostFailure {
       message: `The native I/O core ${found} cannot be loaded (${why}). Build it with \`make native\` on this machine.`,
     };
   }
-  return module.exports as NativeAddon;
+  return module.exports as NodeAddon;
 }

@@ -4,8 +4,7 @@ import { DEFAULT_SLOT_BYTES } from "../../../kcp-ts/src/pool.ts";
 
 import type { Host, HostFailure, TcpHandle, TunInfo, UdpInfo } from "../host.ts";
 import { ArenaMemory } from "../memory.ts";
-import type { NativeCore } from "../native-core.ts";
-import { loadAddon } from "./addon.ts";
+import { loadAddon, type NodeCore } from "./addon.ts";
 
 /** Kernel features that can be switched off: for tests, and where a kernel or driver only pretends to have them. */
 const FEATURES = {
@@ -95,9 +94,9 @@ function featuresOf(list: string): HostFeature[] | HostFailure {
 /** Passes integers on. What each method does is said at `Host`. */
 class NodeHost implements Host {
   readonly memory: ArenaMemory;
-  readonly #core: NativeCore;
+  readonly #core: NodeCore;
 
-  constructor(memory: ArenaMemory, core: NativeCore) {
+  constructor(memory: ArenaMemory, core: NodeCore) {
     this.memory = memory;
     this.#core = core;
   }
@@ -120,8 +119,11 @@ class NodeHost implements Host {
   poll(out: number, max: number): number {
     return this.#core.poll(out, max);
   }
-  onReady(wake: () => void): void {
-    const result = this.#core.onReady(wake);
+  onReady(wake: () => unknown): void {
+    const core = this.#core;
+    const result = core.onReady(() => {
+      while (wake() === true && core.stay() === 1);
+    });
     if (result < 0) throw new Error(`onReady: ${this.describeError(result)}`);
   }
   setTimer(atMs: number): void {
