@@ -13,7 +13,7 @@ execFileSync(
   process.execPath,
   [
     fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url)),
-    ...["--outDir", here("dist"), "--rootDir", here("src"), here("src/index.ts")],
+    ...["--outDir", here("dist"), "--rootDir", here("src"), here("src/index.ts"), here("src/recovery.ts")],
     ...["--declaration", "--rewriteRelativeImportExtensions", "--allowImportingTsExtensions"],
     ...[
       "--target",
@@ -42,6 +42,9 @@ const {
   files: _files,
   ...manifest
 } = JSON.parse(readFileSync(here("package.json"), "utf8"));
-manifest.exports = { ".": { types: "./index.d.ts", default: "./index.js" } };
+manifest.exports = {
+  ".": { types: "./index.d.ts", default: "./index.js" },
+  "./recovery": { types: "./recovery.d.ts", default: "./recovery.js" },
+};
 writeFileSync(here("dist/package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 cpSync(here("README.md"), here("dist/README.md"));

@@ -1,9 +1,15 @@
 import { type AckSample, Limit } from "./congestion.ts";
-import type { RoundTrip } from "./round-trip.ts";
-import { Cell, CellFlag } from "./send-ring.ts";
+import { Stamp, StampFlag } from "./stamp.ts";
 
 /** A rate over less than this share of the smallest round trip is an accident of timing. */
 const MIN_SPAN_SHARE = 0.85;
+
+/** What is known of the round trip, and learns from samples. Milliseconds. */
+export interface RttEstimate {
+  readonly minMs: number;
+  readonly smoothedMs: number;
+  handleSample(rttMs: number): void;
+}
 
 /**
  * Measures the delivery rate (draft-cheng-iccrg-delivery-rate-estimation): every transmission is stamped with what had
@@ -50,10 +56,10 @@ export class RateSampler {
       this.#flightAtUs = nowUs;
       this.#deliveredAtUs = nowUs;
     }
-    cells[cell + Cell.delivered] = this.deliveredBytes | 0;
-    cells[cell + Cell.deliveredAt] = this.#deliveredAtUs;
-    cells[cell + Cell.flightAt] = this.#flightAtUs;
-    cells[cell + Cell.flags] = quiet ? this.#limit | CellFlag.quiet : this.#limit;
+    cells[cell + Stamp.delivered] = this.deliveredBytes | 0;
+    cells[cell + Stamp.deliveredAt] = this.#deliveredAtUs;
+    cells[cell + Stamp.flightAt] = this.#flightAtUs;
+    cells[cell + Stamp.flags] = quiet ? this.#limit | StampFlag.quiet : this.#limit;
   }
 
   /** Everything that could be sent has been: what is in flight says nothing about the path. */
@@ -67,27 +73,27 @@ export class RateSampler {
     this.#deliveredAtUs = nowUs;
     this.pending = true;
     this.#sample.ackedBytes += bytes;
-    if ((flags & CellFlag.quiet) !== 0) this.#sample.quietAckedBytes += bytes;
+    if ((flags & StampFlag.quiet) !== 0) this.#sample.quietAckedBytes += bytes;
   }
 
   /** The transmission in `cell` is the one that was acknowledged. */
   handleTransmission(cells: Int32Array, cell: number, nowUs: number): void {
-    const order = cells[cell + Cell.order]!;
+    const order = cells[cell + Stamp.order]!;
     if (this.#sampled && ((order - this.#order) | 0) < 0) return;
-    const sentAtUs = cells[cell + Cell.sentAt]!;
+    const sentAtUs = cells[cell + Stamp.sentAt]!;
     this.#sampled = true;
     this.#order = order;
-    this.#priorBytes = cells[cell + Cell.delivered]!;
-    this.#priorAtUs = cells[cell + Cell.deliveredAt]!;
-    this.#priorFlightAtUs = cells[cell + Cell.flightAt]!;
+    this.#priorBytes = cells[cell + Stamp.delivered]!;
+    this.#priorAtUs = cells[cell + Stamp.deliveredAt]!;
+    this.#priorFlightAtUs = cells[cell + Stamp.flightAt]!;
     this.#sentAtUs = sentAtUs;
-    this.#sampleLimit = cells[cell + Cell.flags]! & CellFlag.limit;
+    this.#sampleLimit = cells[cell + Stamp.flags]! & StampFlag.limit;
     this.#rttUs = (nowUs - sentAtUs) | 0;
   }
 
   handleLost(bytes: number, flags: number): void {
     this.#sample.lostBytes += bytes;
-    if ((flags & CellFlag.quiet) !== 0) this.#sample.quietLostBytes += bytes;
+    if ((flags & StampFlag.quiet) !== 0) this.#sample.quietLostBytes += bytes;
   }
 
   /** Only a share of what was reported lost since the two sums were read counts. */
@@ -105,7 +111,7 @@ export class RateSampler {
   }
 
   /** Draws round trip and rate from the newest acknowledged transmission. */
-  measure(roundTrip: RoundTrip): void {
+  measure(roundTrip: RttEstimate): void {
     const sample = this.#sample;
     this.pending = false;
     sample.rttMs = -1;
@@ -127,7 +133,7 @@ export class RateSampler {
   }
 
   /** The sample, complete; valid until `clear`. */
-  take(roundTrip: RoundTrip, inflightBytes: number, nowMs: number): AckSample {
+  take(roundTrip: RttEstimate, inflightBytes: number, nowMs: number): AckSample {
     const sample = this.#sample;
     sample.nowMs = nowMs;
     sample.smoothedRttMs = roundTrip.smoothedMs;

@@ -1,7 +1,8 @@
 import { MIN_RING_SEGMENTS } from "./options.ts";
+import { STAMP_SHIFT, Stamp } from "./stamp.ts";
 
 /** Words of one cell are 16: one cache line. */
-export const CELL_SHIFT = 4;
+export const CELL_SHIFT = STAMP_SHIFT;
 
 /** Words of a cell. Times are microseconds, signed 32 bits, and wrap like sequence numbers. */
 export const Cell = {
@@ -15,26 +16,23 @@ export const Cell = {
   tries: 3,
   /** `ts` on the wire, moment and place in the order of the last transmission. */
   ts: 4,
-  sentAt: 5,
-  order: 6,
+  sentAt: Stamp.sentAt,
+  order: Stamp.order,
   /** Neighbours in the chain the segment is on, as sequence numbers. */
   previous: 7,
   following: 8,
   /** Bytes delivered, when they were, and start of the flight, as known at the last transmission: for the rate. */
-  delivered: 9,
-  deliveredAt: 10,
-  flightAt: 11,
-  /** Bits of `CellFlag`. */
-  flags: 12,
+  delivered: Stamp.delivered,
+  deliveredAt: Stamp.deliveredAt,
+  flightAt: Stamp.flightAt,
+  /** Bits of `StampFlag`. */
+  flags: Stamp.flags,
   /** `ts` and moment of the transmission before the last one. */
   earlierTs: 13,
   earlierAt: 14,
 } as const;
 
 export const State = { unsent: 0, flying: 1, lost: 2, acknowledged: 3 } as const;
-
-/** How things stood at the last transmission: the `Limit` in the low two bits, and whether it was `quiet`. */
-export const CellFlag = { limit: 3, quiet: 4 } as const;
 
 /**
  * A doubly linked list through the cells, in order of appending. `head` and `tail` mean nothing while `count` is 0.

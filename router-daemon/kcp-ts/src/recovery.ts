@@ -1,0 +1,8 @@
+/**
+ * What other protocols of numbered datagrams may share with KCP: rate samples for a congestion controller, pacing, and how long a
+ * datagram is waited for.
+ */
+export { LossWindow } from "./loss-window.ts";
+export { Pacer } from "./pacer.ts";
+export { RateSampler, type RttEstimate } from "./rate-sampler.ts";
+export { STAMP_SHIFT, Stamp, StampFlag } from "./stamp.ts";
