@@ -1,6 +1,6 @@
 # kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help build native check format test demo bench fuzz soak docs clean
+.PHONY: help build native check format test demo bench fuzz soak ipk apk feed docs clean
 MAKEFLAGS += --no-print-directory
 
 TSX := node --import=tsx
@@ -48,6 +48,18 @@ soak:          ## The long stories of the lab, whole: ten minutes against the re
 	@tools/prepare.sh test
 	@$(MAKE) build
 	@SOAK=1 npx ava --serial --concurrency=1 --timeout=1h 'test/{netns,interop}/**/*.test.ts'
+
+ipk:           ## Packages for OpenWrt 24.10 and older, of the executables in out/bin (ARCH=x86_64 or mipsel_24kc for one)
+	@tools/prepare.sh build
+	@$(TSX) tools/package/package.ts ipk
+
+apk:           ## Packages for OpenWrt 25.12, likewise
+	@tools/prepare.sh build
+	@$(TSX) tools/package/package.ts apk
+
+feed:          ## A signed feed of both, out/feed (keys in KCP_ROUTER_FEED_KEYS, made once outside the tree)
+	@tools/prepare.sh build
+	@$(TSX) tools/package/package.ts feed
 
 docs:          ## Write generated parts of the documents again
 	@tools/prepare.sh build
