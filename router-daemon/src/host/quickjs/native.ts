@@ -16,12 +16,21 @@ import type { NativeAddon } from "../native-core.ts";
  */
 export interface QuickJsNative
   extends NativeAddon,
+    NativeArena,
     NativeProcess,
     NativeTimers,
     NativeSockets,
     NativeFiles,
     NativeNetwork,
     NativeText {}
+
+export interface NativeArena {
+  /**
+   * Memory for `create`: zero, and not taken from the machine before it is written to (the engine's own buffers are filled at once). A core
+   * whose arena was detached throws a TypeError. Throws a RangeError when there is not so much.
+   */
+  makeArena(bytes: number): ArrayBuffer;
+}
 
 export interface NativeProcess {
   /** `argv[0]` is how the program was called. */
@@ -92,8 +101,8 @@ export interface NativeSockets {
   socketShutdown(socket: number): number;
   socketClose(socket: number): number;
   /**
-   * What to report of this socket from now on, bits of `PollEvent`: readable, writable; 0 = nothing (as after opening). It is reported as long as it holds;
-   * errors and hang-ups are reported as what is watched.
+   * What to report of this socket from now on, bits of `PollEvent`: readable, writable; 0 = nothing (as after opening). It is reported as long
+   * as it holds, the end of a stream too; errors and hang-ups are reported as what is watched.
    */
   socketWatch(socket: number, events: number): number;
   /** Who is told. A second call replaces the first. */
