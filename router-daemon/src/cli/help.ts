@@ -7,11 +7,19 @@ import { COMMANDS, methodOf } from "./commands.ts";
 const LOCAL_COMMANDS: Readonly<Record<string, string>> = {
   run: "Run the daemon in the foreground until SIGTERM; SIGHUP reads the configuration again.",
   check: "Check a configuration without using it; takes the flags of run.",
+  firewall: 'Print the nftables table that a configuration needs, for "nft -f -"; takes the flags of run.',
   version: "Version of this program, and of the daemon if it runs.",
   help: "This text, or the flags of one command.",
 };
 
-export const COMMAND_NAMES: readonly string[] = ["run", ...Object.keys(COMMANDS), "check", "version", "help"];
+export const COMMAND_NAMES: readonly string[] = [
+  "run",
+  ...Object.keys(COMMANDS),
+  "check",
+  "firewall",
+  "version",
+  "help",
+];
 
 /** Columns of help texts. */
 const HELP_WIDTH = 100;
@@ -31,7 +39,7 @@ export function overview(): string {
 }
 
 export function commandHelp(name: string): string | undefined {
-  if (name === "run" || name === "check") return runHelp(name);
+  if (name === "run" || name === "check" || name === "firewall") return runHelp(name);
   const local = LOCAL_COMMANDS[name];
   if (local !== undefined) return `Usage: kcp-router ${name}\n\n${local}`;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

@@ -6,6 +6,7 @@ import { didYouMean } from "../config/suggest.ts";
 import { COMMON_FLAGS, methodArguments, methodFlags, parseArguments } from "./arguments.ts";
 import { ApiClient, CallError } from "./client.ts";
 import { COMMANDS, type Command, methodOf } from "./commands.ts";
+import { firewallCommand } from "./firewall.ts";
 import { COMMAND_NAMES, commandHelp, overview } from "./help.ts";
 import { type CliIo, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./io.ts";
 import { checkCommand, type ProcessSignals, type RunDaemon, runCommand } from "./run.ts";
@@ -40,6 +41,8 @@ export async function main(args: readonly string[], environment: CliEnvironment)
       return runCommand(rest, io, environment.signals, environment.runDaemon);
     case "check":
       return checkCommand(rest, io);
+    case "firewall":
+      return firewallCommand(rest, io);
     case "version":
       return versionCommand(rest, io);
     case "help":

@@ -67,13 +67,13 @@ export function checkCommand(args: readonly string[], io: CliIo): number {
   return loaded.ok ? EXIT_OK : refusalStatus(loaded.problems);
 }
 
-function printProblems(problems: readonly Problem[], io: CliIo): void {
+export function printProblems(problems: readonly Problem[], io: CliIo): void {
   for (const problem of problems)
     io.err(`${safeMessage(`${problem.severity}: ${problemSentence(problem)}`)}\n`);
 }
 
 /** Wrong flags are wrong usage; a wrong file is a failure. */
-function refusalStatus(problems: readonly Problem[]): number {
+export function refusalStatus(problems: readonly Problem[]): number {
   const usage = problems.some((problem) => problem.severity === "error" && problem.source === "command line");
   return usage ? EXIT_USAGE : EXIT_FAILURE;
 }
