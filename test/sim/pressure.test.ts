@@ -2,6 +2,7 @@
 import { pattern } from "./random.ts";
 import { collect, NAS, open, PORT, same, twoRouters } from "./scene.ts";
 import { story } from "./story.ts";
+import type { Stream } from "./stream.ts";
 
 const TARGET = `${NAS}:${PORT}`;
 /** A router whose memory holds about 2 MiB of payload. */
@@ -106,6 +107,65 @@ for (const direction of ["up", "down"] as const) {
     for (const stream of streams) stream.reset();
     world.until(() => stalled.every(({ wasReset }) => wasReset), "resets");
   });
+}
+
+/** Slots of 32 MiB and of the small router that the simulation usually has; connections that have stopped. */
+const STALLED = [
+  [21_845, 8],
+  [21_845, 24],
+  [4096, 4],
+  [4096, 24],
+] as const;
+
+for (const [slots, count] of STALLED) {
+  for (const side of ["client", "service"] as const) {
+    story(
+      `${count} connections whose ${side} has stopped, ${slots} slots: another goes on, and they resume`,
+      { seeds: 1 },
+      (t, world) => {
+        const size = { cipher: "stand-in", slots } as const;
+        const { a, b, phone, nas } = twoRouters(world, { a: size, b: size });
+        const live = open(world, phone, nas, 82);
+        const sent = pattern(Math.max(1_000_000, Math.ceil((1.2 * slots * 1300) / count)), 1);
+        const readers: Stream[] = [];
+        collect(nas, PORT, (far) => {
+          if (side === "client") return play(far);
+          far.pause();
+          readers.push(far);
+        });
+        const play = (stream: Stream) => {
+          stream.write(sent);
+          stream.end();
+        };
+        for (let i = 0; i < count; i++) {
+          const near = phone.connect(nas.address, PORT);
+          if (side === "service") {
+            play(near);
+            continue;
+          }
+          near.pause();
+          readers.push(near);
+        }
+        world.run(10_000);
+        for (const { pool } of [a, b])
+          t.true(pool.leastFree > slots >>> 3, `${pool.leastFree} slots were free`);
+
+        const [up, down] = [pattern(2_000_000, 2), pattern(2_000_000, 3)];
+        live.near.write(up);
+        live.far.write(down);
+        live.near.end();
+        live.far.end();
+        world.until(() => live.near.hasEnded && live.far.hasEnded, "both ends of the live one", 5000);
+        t.true(same(live.far.received(), up) && same(live.near.received(), down));
+
+        t.is(readers.length, count);
+        for (const reader of readers) reader.resume();
+        world.until(() => readers.every(({ hasEnded }) => hasEnded), "the ends of the stalled ones", 60_000);
+        t.true(readers.every((reader) => same(reader.received(), sent)));
+        for (const reader of readers) reader.end();
+      },
+    );
+  }
 }
 
 story(

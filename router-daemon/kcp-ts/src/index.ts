@@ -20,6 +20,7 @@ export {
   MIN_UNSENT_SEGMENTS,
 } from "./options.ts";
 export { DEFAULT_SLOT_BYTES, FixedSlotPool, type SlotPool } from "./pool.ts";
+export { MIN_SHARE_SLOTS, SlotQuota } from "./quota.ts";
 export {
   Command,
   decodeSegments,

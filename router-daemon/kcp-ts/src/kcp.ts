@@ -43,6 +43,8 @@ export class Kcp {
   #refused = false;
   #starved = false;
   #disposed = false;
+  /** Slots that the quota counts as held by this connection. */
+  #counted = 0;
   #received = 0;
   #duplicates = 0;
   #dropped = 0;
@@ -56,12 +58,7 @@ export class Kcp {
     this.#words = new Int32Array(buffer, byteOffset, byteLength >>> 2);
     this.#sender = new Sender(settings, this.#words);
     this.#writer = new Writer(settings, this.#sender);
-    this.#ring = new ReceiveRing(
-      settings.pool,
-      settings.receiveWindow,
-      settings.spareSlots,
-      settings.initialSequence,
-    );
+    this.#ring = new ReceiveRing(settings);
     this.#acks = new Acknowledger(settings.conv, settings.extended);
     this.#window = new PeerWindow(settings.receiveWindow);
     this.#epochMs = settings.startMs;
@@ -161,6 +158,7 @@ export class Kcp {
     }
     if (!good) this.#rejected++;
     if (((una - sender.ring.una) | 0) > 0) flight.handleUna(una, nowUs);
+    this.#count();
     return taken;
   }
 
@@ -187,22 +185,32 @@ export class Kcp {
    * the two are one step, anything else in between gives the space back.
    */
   reserve(words: Int32Array, at: number, maxPairs: number): number {
-    return this.#disposed ? 0 : this.#writer.reserve(words, at, maxPairs);
+    if (this.#disposed) return 0;
+    const pairs = this.#writer.reserve(words, at, maxPairs);
+    this.#count();
+    return pairs;
   }
 
   /** The first `bytes` of the reserved space are filled; the rest is given back. */
   commit(bytes: number): void {
     this.#writer.commit(bytes);
+    this.#count();
   }
 
   /** Copies as much of `bytes` as there is room for, and returns how much. */
   write(bytes: Uint8Array): number {
-    return this.#disposed ? 0 : this.#writer.write(bytes);
+    if (this.#disposed) return 0;
+    const taken = this.#writer.write(bytes);
+    this.#count();
+    return taken;
   }
 
   /** The same for bytes that lie elsewhere in the arena. */
   writeFrom(offset: number, length: number): number {
-    return this.#disposed ? 0 : this.#writer.writeFrom(offset, length);
+    if (this.#disposed) return 0;
+    const taken = this.#writer.writeFrom(offset, length);
+    this.#count();
+    return taken;
   }
 
   /** Bytes written and not yet known to have arrived; 0 = all delivered. */
@@ -216,6 +224,11 @@ export class Kcp {
     return this.#ring.readableBytes;
   }
 
+  /** Slots of the pool that the connection holds, those of acknowledgements on their way out left aside. */
+  get heldSlots(): number {
+    return this.#ring.slots + this.#writer.slots;
+  }
+
   /** Writes (offset, length) pairs of the readable bytes, in order, at `words[at]`; returns how many. */
   view(words: Int32Array, at: number, maxPairs: number): number {
     return this.#ring.view(words, at, maxPairs);
@@ -224,13 +237,13 @@ export class Kcp {
   /** The first `bytes` readable bytes have been used. */
   consume(bytes: number): void {
     this.#ring.consume(bytes);
-    this.#window.handleRead(this.#ring.freeSegments);
+    this.#handleRead();
   }
 
   /** Moves the front slot with its bytes to the caller, who frees it. False: nothing to read. */
   takeSlot(out: TakenSlot): boolean {
     if (!this.#ring.takeFront(out)) return false;
-    this.#window.handleRead(this.#ring.freeSegments);
+    this.#handleRead();
     return true;
   }
 
@@ -243,7 +256,7 @@ export class Kcp {
       total += length;
       this.#ring.consume(length);
     }
-    this.#window.handleRead(this.#ring.freeSegments);
+    this.#handleRead();
     return total;
   }
 
@@ -272,6 +285,7 @@ export class Kcp {
     const nowUs = this.#tick(now);
     this.#freeScratch();
     this.#writer.dropReservation();
+    this.#count();
     this.#sender.settle(now, nowUs);
     this.#window.settle(now, this.#sender.blockedByPeer, this.#sender.flight.roundTrip.timeoutMs);
     const wnd = this.#ring.freeSegments;
@@ -322,7 +336,7 @@ export class Kcp {
       sendQueueSegments: (sender.ring.end - sender.ring.una) | 0,
       receiveQueueSegments: (this.#ring.next - this.#ring.read) | 0,
       heldSegments: this.#ring.heldSegments,
-      slots: this.#ring.slots + this.#writer.slots + this.#scratchCount,
+      slots: this.heldSlots + this.#scratchCount,
     };
   }
 
@@ -335,6 +349,7 @@ export class Kcp {
     this.#sender.dispose();
     this.#writer.dispose();
     this.#ring.dispose();
+    this.#count();
   }
 
   // ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -344,6 +359,20 @@ export class Kcp {
     this.#epochMs ??= now;
     this.#nowMs = now;
     return ((now - this.#epochMs) * 1000 + 0.5) | 0;
+  }
+
+  /** Tells the quota what is held now. */
+  #count(): void {
+    const { quota } = this.#settings;
+    if (quota === undefined) return;
+    const held = this.heldSlots;
+    quota.held += held - this.#counted;
+    this.#counted = held;
+  }
+
+  #handleRead(): void {
+    this.#count();
+    this.#window.handleRead(this.#ring.freeSegments, this.#ring.limit);
   }
 
   /** The connection's clock on the wire: whole milliseconds since its start (proxies.md 3.6). */

@@ -1,6 +1,7 @@
 import type { CongestionFactory } from "./congestion.ts";
 import { deliveryRate } from "./delivery-rate.ts";
 import { FixedSlotPool, type SlotPool } from "./pool.ts";
+import type { SlotQuota } from "./quota.ts";
 import { HEADER_BYTES } from "./segment.ts";
 
 /** Most segments of one direction of one connection: the largest window. */
@@ -44,6 +45,8 @@ export interface KcpOptions {
    * alone, so that the one that is missing can come in. Default: a sixteenth of the pool, at most 64.
    */
   spareSlots?: number;
+  /** How much of the pool the connection may hold, where it is shared with others. Default: its windows are the only bound. */
+  quota?: SlotQuota | undefined;
   /** `now` at the start of the connection, where its clock `ts` is 0. Default: the first `now` that is given. */
   startMs?: number;
   /** First sequence number of both directions: 0 in KCP; another one only to test the wrap. */
@@ -64,6 +67,7 @@ export interface Settings {
   readonly congestion: CongestionFactory;
   readonly secondCopies: boolean;
   readonly spareSlots: number;
+  readonly quota: SlotQuota | undefined;
   readonly startMs: number | undefined;
   readonly initialSequence: number;
 }
@@ -116,6 +120,7 @@ export function settle(options: KcpOptions): Settings {
       0,
       pool.slotCount,
     ),
+    quota: options.quota,
     startMs: options.startMs,
     initialSequence: whole("initialSequence", options.initialSequence ?? 0, 0, 0xffffffff) | 0,
   };

@@ -20,7 +20,6 @@ export class PeerWindow {
   /** Answers received. */
   answers = 0;
 
-  readonly #receiveWindow: number;
   /** Our window as the peer last heard it. */
   #advertised: number;
   /** Answers still to repeat, and when the next one is due. */
@@ -30,7 +29,6 @@ export class PeerWindow {
   #probeWaitMs = FIRST_PROBE_MS;
 
   constructor(receiveWindow: number) {
-    this.#receiveWindow = receiveWindow;
     this.#advertised = receiveWindow;
   }
 
@@ -57,9 +55,8 @@ export class PeerWindow {
     this.#repeatAtMs = Infinity;
   }
 
-  /** We have read, and have room for `free` segments: worth telling when the peer believes in little. */
-  handleRead(free: number): void {
-    const window = this.#receiveWindow;
+  /** We have read, and have room for `free` of `window` segments: worth telling when the peer believes in little. */
+  handleRead(free: number, window: number): void {
     if (this.#advertised <= window >>> 3 && free >= this.#advertised + (window >>> 2)) {
       this.#advertised = free;
       this.tell = true;

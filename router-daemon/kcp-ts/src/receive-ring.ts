@@ -1,5 +1,6 @@
-import { MIN_RING_SEGMENTS } from "./options.ts";
+import { MIN_RING_SEGMENTS, type Settings } from "./options.ts";
 import type { SlotPool } from "./pool.ts";
+import type { SlotQuota } from "./quota.ts";
 
 /** Words of one entry: slot or -1, offset of the payload, its length. */
 const ENTRY_SHIFT = 2;
@@ -20,7 +21,7 @@ export const Arrival = {
   duplicate: 2,
   /** Beyond the window. */
   beyond: 3,
-  /** No free slot for a copy, or too few left to keep it. */
+  /** No free slot for a copy, too few left to keep it, or this reader holds its share already. */
   noSlot: 4,
 } as const;
 
@@ -54,6 +55,7 @@ export class ReceiveRing {
   slots = 0;
   readonly window: number;
   readonly #pool: SlotPool;
+  readonly #quota: SlotQuota | undefined;
   readonly #maxSegments: number;
   #entries: Int32Array;
   /** Sequence number of the last chunk, when there is one not fully read. */
@@ -68,8 +70,10 @@ export class ReceiveRing {
   readonly #spareNext: number;
 
   /** Of `spareSlots` the last half is for what is next in order only, the very last for what comes after it. */
-  constructor(pool: SlotPool, window: number, spareSlots: number, firstSn: number) {
+  constructor(settings: Settings) {
+    const { pool, receiveWindow: window, spareSlots, initialSequence: firstSn } = settings;
     this.#pool = pool;
+    this.#quota = settings.quota;
     this.window = window;
     this.#spareHeld = spareSlots >>> 1;
     this.#spareNext = Math.min(1, spareSlots);
@@ -84,9 +88,14 @@ export class ReceiveRing {
     this.high = firstSn;
   }
 
+  /** Segments that may be unread now: the window, or less of it while memory is short. */
+  get limit(): number {
+    return this.#quota === undefined ? this.window : Math.min(this.window, this.#quota.share);
+  }
+
   /** Segments that may still arrive: what is advertised. */
   get freeSegments(): number {
-    return this.window - ((this.next - this.read) | 0);
+    return Math.max(0, this.limit - ((this.next - this.read) | 0));
   }
 
   /** Takes the payload at `offset` of `slot`; `ownsSlot` = the slot itself can be kept. One of `Arrival`. */
@@ -115,6 +124,9 @@ export class ReceiveRing {
       entries[entry + LENGTH] = 0;
     } else if (this.#pool.freeSlots < (ahead === 0 ? this.#spareNext : this.#spareHeld)) {
       // Whoever fills the pool with what cannot be read yet locks out the segment that would make it readable.
+      return Arrival.noSlot;
+    } else if (this.slots >= this.limit << 1 && (ahead > 0 || this.heldSegments === 0)) {
+      // It was told of a smaller window, and what was under way then has come: the rest would be at the expense of others.
       return Arrival.noSlot;
     } else if (ownsSlot) {
       entries[entry + SLOT] = slot;

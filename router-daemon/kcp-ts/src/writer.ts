@@ -168,11 +168,13 @@ export class Writer {
     return this.#settings.maxPayload - ring.cells[ring.cell(ring.end - 1) + Cell.length]!;
   }
 
-  /** Segments that may be queued: enough to keep the path busy until the writer comes again, not more. */
+  /** Segments that may be queued: enough to keep the path busy until the writer comes again, not more, and not above the share. */
   #freeSegments(): number {
     const { ring, controller } = this.#sender;
-    const window = Math.floor(controller.windowBytes / this.#settings.mtu);
+    const { mtu, quota } = this.#settings;
+    const window = Math.floor(controller.windowBytes / mtu);
     const unsent = Math.max(MIN_UNSENT_SEGMENTS, window) - ((ring.end - ring.next) | 0);
-    return Math.max(0, Math.min(unsent, ring.freeSegments));
+    const room = Math.min(unsent, ring.freeSegments);
+    return Math.max(0, quota === undefined ? room : Math.min(room, quota.share - this.slots));
   }
 }

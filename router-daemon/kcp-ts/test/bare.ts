@@ -15,9 +15,9 @@ export class Bare implements DatagramSink {
   /** Datagrams that are still taken. */
   room = Infinity;
 
-  constructor(options: Partial<KcpOptions> & { slots?: number } = {}) {
-    const { slots, ...rest } = options;
-    this.pool = new FixedSlotPool(slots ?? 4096);
+  constructor(options: Partial<KcpOptions> & { slots?: number; pool?: FixedSlotPool } = {}) {
+    const { slots, pool, ...rest } = options;
+    this.pool = pool ?? new FixedSlotPool(slots ?? 4096);
     this.kcp = new Kcp({ conv: 7, pool: this.pool, startMs: 0, spareSlots: 0, ...rest });
   }
 

@@ -12,6 +12,7 @@ import { MeshNode } from "../mesh/node.ts";
 import type { Underlay } from "../mesh/underlay.ts";
 import { DestinationProxy, MAX_IOV_PAIRS } from "../proxy/destination.ts";
 import type { EntryTable } from "../proxy/entry.ts";
+import { MemoryBudget } from "../proxy/memory-budget.ts";
 import type { PlainFlows } from "../proxy/plain-flows.ts";
 import { PLAIN_WORDS, PlainPath } from "../proxy/plain-path.ts";
 import { Policy } from "../proxy/policy.ts";
@@ -120,6 +121,7 @@ export function openSession(
     seed: random32(),
   });
   plain.configure(device, tunMtu(config));
+  const budget = new MemoryBudget(pool);
   const source = new SourceProxy({
     policy,
     entries,
@@ -132,6 +134,7 @@ export function openSession(
   const stack = new TcpStack({
     // What a client sends faster than KCP takes it must not keep others from receiving.
     pool: new ReservedPool(pool, Math.min(RX_RESERVE_SLOTS, pool.slotCount >>> 3)),
+    quota: budget.everyone,
     words,
     regionOffset: regions.tcp,
     random: random32,
@@ -149,14 +152,9 @@ export function openSession(
     spareSlots: RX_RESERVE_SLOTS,
   };
   const localPeerId = mesh.peerId;
-  const sourceEndpoint = new KcpEndpoint({ role: "source", localPeerId, pool, random, limits });
-  const destinationEndpoint = new KcpEndpoint({
-    role: "destination",
-    localPeerId,
-    pool,
-    random,
-    limits,
-  });
+  const shared = { localPeerId, pool, random, limits, quotaOf: (peerId: number) => budget.quotaOf(peerId) };
+  const sourceEndpoint = new KcpEndpoint({ role: "source", ...shared });
+  const destinationEndpoint = new KcpEndpoint({ role: "destination", ...shared });
   source.attach(stack, sourceEndpoint);
   const destination = new DestinationProxy({
     sockets: host,

@@ -27,10 +27,12 @@ export interface SynData {
 
 const UNSPECIFIED: SocketAddress = { ip: 0, port: 0 };
 
-export function encodeSyn(target: KcpTarget, own: Capabilities): Uint8Array {
+/** QUIC, which says elsewhere what an end can do, leaves `own` out. */
+export function encodeSyn(target: KcpTarget, own?: Capabilities): Uint8Array {
+  const addresses = { src: toMessage(target.source), dst: toMessage(target.destination) };
+  if (own === undefined) return encode(KcpConnData, addresses);
   return encode(KcpConnData, {
-    src: toMessage(target.source),
-    dst: toMessage(target.destination),
+    ...addresses,
     kcpRouter: { extendedAcks: own.extendedAcks, maxSegmentBytes: own.mtu, halfClose: own.halfClose },
   });
 }

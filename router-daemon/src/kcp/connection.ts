@@ -248,6 +248,7 @@ export class Connection<Owner> extends CarriedStream implements KcpConnection<Ow
       sendWindow: window,
       receiveWindow: window,
       extended: agreed?.extendedAcks ?? false,
+      quota: this.host.quotaOf(this.peerId),
       spareSlots: Math.min(limits.spareSlots, pool.slotCount >>> 3),
       startMs: now,
     });

@@ -7,7 +7,7 @@
  *  out   poll ─ timers due, PING round, interactive first, bulk in turns ─▶ Connection.poll ─▶ PacketOutput ─▶ sink
  * ```
  */
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import { ClosedMemory, FINISHED } from "./closed-memory.ts";
 import { type Capabilities, decodeSyn, NO_REASON, reasonCode } from "./conn-data.ts";
 import { Connection } from "./connection.ts";
@@ -54,6 +54,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   readonly pool: SlotPool;
   readonly limits: KcpLimits;
   readonly capabilities: Capabilities;
+  readonly quotaOf: (peerId: number) => SlotQuota | undefined;
   readonly counters: KcpEndpointCounters = {
     opened: 0,
     established: 0,
@@ -99,6 +100,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     this.pool = options.pool;
     this.limits = settleLimits(options.limits, options.pool);
     this.capabilities = { extendedAcks: true, mtu: this.limits.extendedMtu, halfClose: true };
+    this.quotaOf = options.quotaOf ?? (() => undefined);
     this.#localPeerId = options.localPeerId >>> 0;
     const seed = new Uint8Array(8);
     options.random(seed);

@@ -7,7 +7,7 @@
  *   destination   OfferedPhase ──┘         (any phase may close)
  * ```
  */
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import type { Capabilities } from "./conn-data.ts";
 import type { Connection } from "./connection.ts";
 import type { KcpEndpointCounters, KcpLimits, KcpRole, KcpTarget } from "./types.ts";
@@ -34,6 +34,7 @@ export interface ConnectionHost<Owner> {
   readonly limits: KcpLimits;
   readonly capabilities: Capabilities;
   readonly counters: KcpEndpointCounters;
+  readonly quotaOf: (peerId: number) => SlotQuota | undefined;
   /** The connection has news for the glue. */
   markReady(connection: Connection<Owner>): void;
   /** The connection may have something to send, or its timers have changed. */

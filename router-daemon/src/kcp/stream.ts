@@ -116,7 +116,7 @@ export abstract class CarriedStream {
       retransmittedShare: this.#lastRetransmittedShare,
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,
-      heldSlots: this.kcp === undefined ? 0 : this.kcp.stats.slots,
+      heldSlots: this.kcp === undefined ? 0 : this.kcp.heldSlots,
     };
   }
 

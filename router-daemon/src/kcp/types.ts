@@ -18,7 +18,7 @@
  * Nothing calls back. After each batch of input (and after `poll`) the glue drains `KcpEndpoint.pollReady()`, which returns each
  * connection that has news once, with `takeReady()` telling which.
  */
-import type { SlotPool, TakenSlot } from "kcp-ts";
+import type { SlotPool, SlotQuota, TakenSlot } from "kcp-ts";
 
 /** Which end of proxied connections an endpoint is (proxies.md 1): a node has one endpoint of each. */
 export type KcpRole = "source" | "destination";
@@ -240,6 +240,8 @@ export interface KcpEndpointOptions {
   /** Fills `bytes` with randomness: the first conv (proxies.md 3.2). */
   readonly random: (bytes: Uint8Array) => void;
   readonly limits?: Partial<KcpLimits>;
+  /** How much of the pool the connections of a peer may hold. Default: their windows are the only bound. */
+  readonly quotaOf?: (peerId: number) => SlotQuota;
 }
 
 export interface KcpConnectOptions {

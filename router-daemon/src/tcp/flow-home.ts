@@ -1,4 +1,4 @@
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import type { ReorderStore } from "./assembler.ts";
 import type { TcpCounters } from "./counters.ts";
 import type { TcpFlow } from "./flow.ts";
@@ -11,6 +11,7 @@ import type { TcpEvents } from "./types.ts";
 /** What a flow needs of its stack. */
 export interface FlowHome {
   readonly pool: SlotPool;
+  readonly quota: SlotQuota | undefined;
   readonly limits: TcpLimits;
   readonly timers: TimerTable;
   readonly events: TcpEvents;

@@ -109,7 +109,11 @@ export class TcpFlow implements Flow {
   }
 
   get sendSpace(): number {
-    return this.#stage === Stage.closed || this.#parts === null ? 0 : this.#parts.sender.space;
+    if (this.#stage === Stage.closed || this.#parts === null) return 0;
+    const { sender } = this.#parts;
+    // Whoever finds little wants to hear when that changes, also when it is the quota that has shrunk.
+    this.#updateLow(sender);
+    return sender.space;
   }
 
   get unacknowledgedBytes(): number {
@@ -142,14 +146,14 @@ export class TcpFlow implements Flow {
     if (this.#stage !== Stage.held) return;
     const { syn, id } = this;
     const home = this.#home;
-    const { pool, limits, timers, maxFrameBytes, reorder } = home;
+    const { pool, quota, limits, timers, maxFrameBytes, reorder } = home;
     syn.freeFrame(pool);
     const timestamps = new Timestamps(syn.timestamps, home.random() | 0, syn.timestamp, now);
     const first = ((home.random() | 0) + 1) | 0;
     const mss = Math.max(MIN_MSS, Math.min(syn.mss, home.mss)) - (syn.timestamps ? TIMESTAMP_BYTES : 0);
     const shift = syn.shift >= 0 ? RECEIVE_WINDOW_SHIFT : 0;
     const inbound = new Inbound(reorder, (syn.sequence + 1) | 0, shift, mss, syn.sack);
-    const sender = new Sender(pool, limits, timers, id, mss, maxFrameBytes, syn.sack, first, now);
+    const sender = new Sender(pool, quota, limits, timers, id, mss, maxFrameBytes, syn.sack, first, now);
     sender.startWindow(syn.sequence, first, syn.window);
     const acks = new AckPolicy(timers, id);
     const output = new FlowOutput(home, this, receiver, inbound, sender, timestamps, acks);

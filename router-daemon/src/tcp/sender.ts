@@ -1,4 +1,4 @@
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import type { TcpOptions } from "../wire/tcp.ts";
 import type { TcpLimits } from "./limits.ts";
 import { Phase, Recovery } from "./recovery.ts";
@@ -50,6 +50,7 @@ export class Sender {
   readonly #minSendBytes: number;
   readonly #maxSendBytes: number;
   readonly #maxSendSlots: number;
+  readonly #quota: SlotQuota | undefined;
   readonly #slotBytes: number;
   /** Sequence and acknowledgement number of the segment that last updated the window (RFC 9293 3.10.7.4). */
   #windowSequence = 0;
@@ -61,6 +62,7 @@ export class Sender {
   /** `mss` is the payload of one segment (timestamps already taken off), `start` the first byte's sequence number. */
   constructor(
     pool: SlotPool,
+    quota: SlotQuota | undefined,
     limits: TcpLimits,
     timers: TimerTable,
     flow: number,
@@ -81,6 +83,7 @@ export class Sender {
     this.#minSendBytes = limits.minSendBytes;
     this.#maxSendBytes = limits.maxSendBytes;
     this.#maxSendSlots = limits.maxSendSlots;
+    this.#quota = quota;
     this.#slotBytes = pool.slotBytes;
     this.#lastSentAt = now;
     this.stuckSince = now;
@@ -98,12 +101,17 @@ export class Sender {
 
   /** The most that `space` can be now: the bound on bytes, or on slots where that is smaller. */
   get capacityBytes(): number {
-    return Math.min(this.limitBytes, this.#maxSendSlots * this.#slotBytes);
+    return Math.min(this.limitBytes, this.#slotLimit * this.#slotBytes);
+  }
+
+  /** Slots that the queue may hold: less than the limit while memory is short. */
+  get #slotLimit(): number {
+    return this.#quota === undefined ? this.#maxSendSlots : Math.min(this.#maxSendSlots, this.#quota.share);
   }
 
   get space(): number {
     if (this.finQueued) return 0;
-    const slots = (this.#maxSendSlots - this.queue.slots) * this.#slotBytes;
+    const slots = (this.#slotLimit - this.queue.slots) * this.#slotBytes;
     return Math.max(0, Math.min(slots, this.limitBytes - this.unacknowledgedBytes));
   }
 

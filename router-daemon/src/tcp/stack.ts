@@ -59,7 +59,7 @@ export class TcpStack {
   constructor(options: TcpStackOptions) {
     const limits = { ...DEFAULT_TCP_LIMITS, ...options.limits };
     verifyOptions(options, limits);
-    const { pool, words, regionOffset, random, mtu, events } = options;
+    const { pool, quota, words, regionOffset, random, mtu, events } = options;
     this.limits = limits;
     this.#pool = pool;
     this.#events = events;
@@ -77,6 +77,7 @@ export class TcpStack {
     const mostPayload = IPV4_MAX_BYTES - IPV4_HEADER_BYTES - TCP_MAX_HEADER_BYTES;
     this.#home = {
       pool,
+      quota,
       limits,
       timers: this.#timers,
       events,

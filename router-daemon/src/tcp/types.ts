@@ -18,7 +18,7 @@
  * only: call it after every batch of input or commands.
  */
 
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import type { TcpLimits } from "./limits.ts";
 
 /** Addresses are unsigned 32-bit numbers (10.0.0.1 = 0x0a000001), ports are 0..65535. */
@@ -147,6 +147,8 @@ export interface Flow extends FlowKey {
 
 export interface TcpStackOptions {
   readonly pool: SlotPool;
+  /** How much of the pool a flow's send queue may hold. Default: `limits` are the only bound. */
+  readonly quota?: SlotQuota | undefined;
   /** The arena as 32-bit words. */
   readonly words: Int32Array;
   /** `TCP_REGION_BYTES` of the arena for headers and iov lists, a multiple of 64 (`HostMemory.reserve`). */

@@ -318,6 +318,25 @@ test("a slow client bounds memory, and writable tells when there is room again",
   t.deepEqual(Uint8Array.from(client.received), pattern(600_000));
 });
 
+test("while memory is short a send queue holds its share, and its user hears of room again", (t) => {
+  const world = new World({ slots: 1000, shared: true });
+  const { client, server } = world.connected({ receiveBuffer: 30_000 });
+  const others: number[] = [];
+  while (world.pool.freeSlots > 350) others.push(world.pool.alloc());
+  client.reading = false;
+  server.write(pattern(300_000));
+  world.run(5000);
+  // 100 slots are shared out: at a third of them a half of the rest is not more.
+  t.true(world.usedSlots - others.length <= 35, `${world.usedSlots - others.length} slots`);
+  t.true(server.waitingBytes > 200_000);
+  // Others take what was left, so that the share is less than what is queued; all of that is acknowledged at once.
+  while (world.pool.freeSlots > 250) others.push(world.pool.alloc());
+  client.resumeReading(world.now);
+  world.until(() => client.received.length === 300_000);
+  t.deepEqual(Uint8Array.from(client.received), pattern(300_000));
+  for (const slot of others) world.pool.free(slot);
+});
+
 test("the bound on queued bytes grows with what can be in flight, up to its limit", (t) => {
   const world = new World({
     slots: 4096,

@@ -1,4 +1,4 @@
-import { FixedSlotPool } from "kcp-ts";
+import { FixedSlotPool, SlotQuota } from "kcp-ts";
 import { TCP_REGION_BYTES } from "../../../router-daemon/src/tcp/limits.ts";
 import { TcpStack } from "../../../router-daemon/src/tcp/stack.ts";
 import type {
@@ -56,6 +56,8 @@ export interface WorldOptions {
   up: Partial<LinkOptions>;
   down: Partial<LinkOptions>;
   stack: Partial<Pick<TcpStackOptions, "limits" | "maxSegmentBytes">>;
+  /** Send queues are bounded by their share of the pool too. */
+  shared: boolean;
   /** Answer every held SYN with SYN-ACK at once. */
   accept: boolean;
   verdict: (key: FlowKey) => SynVerdict;
@@ -194,6 +196,7 @@ export class World {
       up: {},
       down: {},
       stack: {},
+      shared: false,
       accept: true,
       verdict: () => "hold",
       space: 256 * 1024,
@@ -210,6 +213,7 @@ export class World {
     this.#words = new Int32Array(arena, 0, arena.byteLength >> 2);
     this.stack = new TcpStack({
       pool: this.pool,
+      quota: this.options.shared ? new SlotQuota(this.pool) : undefined,
       words: this.#words,
       regionOffset,
       random: () => this.nextRandom.shift() ?? this.random.int32(),

@@ -1,0 +1,85 @@
+/**
+ * The memory for payload (the pool) and who may have how much of it.
+ *
+ * ```
+ *   used   0 ───────── normal ───────── 80 % ── saving ── 90 % ── shedding ── 100 %
+ *                                        new connections   and idle carried ones
+ *                                        are plain TCP     are closed, longest idle first
+ * ```
+ *
+ * A connection is bounded by its windows and by its share of what is free (`SlotQuota`), all connections of a peer by
+ * `PEER_SHARE`, everything by the pool: it never grows.
+ */
+import { type SlotPool, SlotQuota } from "kcp-ts";
+
+/** Used share of the memory from which new connections use plain TCP. */
+export const SAVING_SHARE = 0.8;
+/** Used share from which idle connections that hold memory are closed. */
+export const SHEDDING_SHARE = 0.9;
+/** The connections of one peer hold this share at most. */
+export const PEER_SHARE = 0.5;
+/** Peers whose connections are counted; one that holds nothing is forgotten for the next. */
+export const MAX_PEER_QUOTAS = 1024;
+
+export type MemoryLevel = "normal" | "saving" | "shedding";
+
+export class MemoryBudget {
+  /** For who belongs to no peer: the queues toward clients. */
+  readonly everyone: SlotQuota;
+  readonly #pool: SlotPool;
+  readonly #peerSlots: number;
+  readonly #peers = new Map<number, SlotQuota>();
+
+  constructor(pool: SlotPool) {
+    this.#pool = pool;
+    this.#peerSlots = Math.floor(pool.slotCount * PEER_SHARE);
+    this.everyone = new SlotQuota(pool);
+  }
+
+  /** 0…1. */
+  get usedShare(): number {
+    return 1 - this.#pool.freeSlots / this.#pool.slotCount;
+  }
+
+  get usedBytes(): number {
+    return (this.#pool.slotCount - this.#pool.freeSlots) * this.#pool.slotBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#pool.slotCount * this.#pool.slotBytes;
+  }
+
+  get level(): MemoryLevel {
+    return levelOf(this.usedShare);
+  }
+
+  /** The peer's connections hold nearly all that they may: new ones would not get on. */
+  isPeerFull(peerId: number): boolean {
+    const quota = this.#peers.get(peerId);
+    return quota !== undefined && levelOf(quota.held / this.#peerSlots) !== "normal";
+  }
+
+  /** What the connections of a peer share; the same object as long as they hold anything. */
+  quotaOf(peerId: number): SlotQuota {
+    let quota = this.#peers.get(peerId);
+    if (quota !== undefined) return quota;
+    if (this.#peers.size >= MAX_PEER_QUOTAS) this.#forgetIdle();
+    quota = new SlotQuota(this.#pool, this.#peerSlots);
+    this.#peers.set(peerId, quota);
+    return quota;
+  }
+
+  #forgetIdle(): void {
+    for (const [peerId, quota] of this.#peers) if (quota.held === 0) this.#peers.delete(peerId);
+    // All hold something: the oldest is counted anew, which errs in its favour.
+    for (const peerId of this.#peers.keys()) {
+      if (this.#peers.size < MAX_PEER_QUOTAS) return;
+      this.#peers.delete(peerId);
+    }
+  }
+}
+
+function levelOf(usedShare: number): MemoryLevel {
+  if (usedShare >= SHEDDING_SHARE) return "shedding";
+  return usedShare >= SAVING_SHARE ? "saving" : "normal";
+}
