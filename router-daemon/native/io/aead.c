@@ -10,8 +10,15 @@ struct aead {
   void *state;
 };
 
+/* The library this build falls back to: the one in Node's process, or our own in a static executable (Makefile). */
+#ifdef AEAD_MBEDTLS
+#define LIBRARY aead_mbedtls
+#else
+#define LIBRARY aead_evp
+#endif
+
 /* Best first. */
-static const struct aead_backend *const BACKENDS[] = {&aead_x86, &aead_x86_narrow, &aead_evp};
+static const struct aead_backend *const BACKENDS[] = {&aead_x86, &aead_x86_narrow, &aead_arm64, &LIBRARY};
 #define BACKEND_COUNT (sizeof BACKENDS / sizeof *BACKENDS)
 
 struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES], const char *preferred) {
@@ -35,6 +42,8 @@ void aead_free(struct aead *aead) {
 }
 
 const char *aead_name(const struct aead *aead) { return aead->backend->name; }
+
+const char *aead_library(void) { return LIBRARY.name; }
 
 int aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_BYTES], const uint8_t *in, size_t n, uint8_t *out) {
   return aead->backend->seal(aead->state, nonce, in, n, out);

@@ -16,8 +16,10 @@ struct aead;
 
 /** NULL when no backend works here. The best one that does is taken, or the `preferred` one if it does (NULL = none). */
 struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES], const char *preferred);
-/** "x86", "x86-narrow" or "openssl". */
+/** "x86", "x86-narrow", "arm64", "openssl" or "mbedtls". */
 const char *aead_name(const struct aead *aead);
+/** Which of the last two this build has for processors without instructions of their own. */
+const char *aead_library(void);
 void aead_free(struct aead *aead);
 /** Writes n bytes of ciphertext and the tag behind it; `out` does not overlap `in`. 0, or -1 when the library fails. */
 int aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_BYTES], const uint8_t *in, size_t n, uint8_t *out);

@@ -8,6 +8,7 @@ struct aead_backend {
   const char *name;
   /** The keyed state, NULL when this machine or process cannot. */
   void *(*create)(const uint8_t key[AEAD_KEY_BYTES]);
+  /** Wipes and frees it. */
   void (*destroy)(void *state);
   int (*seal)(void *state, const uint8_t *nonce, const uint8_t *in, size_t n, uint8_t *out);
   int (*open)(void *state, const uint8_t *nonce, const uint8_t *in, size_t n, uint8_t *out);
@@ -17,7 +18,13 @@ struct aead_backend {
 extern const struct aead_backend aead_x86;
 /** The same, never with VAES. */
 extern const struct aead_backend aead_x86_narrow;
-/** OpenSSL's EVP. */
+/** The Cryptographic Extension of ARMv8. Never available on other machines. */
+extern const struct aead_backend aead_arm64;
+
+/* A build has one of these two, for machines that have none of the above. */
+/** OpenSSL's EVP, as found in the process. */
 extern const struct aead_backend aead_evp;
+/** mbedTLS's AES, linked in. */
+extern const struct aead_backend aead_mbedtls;
 
 #endif

@@ -22,18 +22,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Leaf 1, ecx. */
+#define CPUID_PCLMULQDQ (1u << 1)
+#define CPUID_SSE41 (1u << 19)
+#define CPUID_AES (1u << 25)
+#define CPUID_OSXSAVE (1u << 27)
+/* Leaf 7, ebx. */
+#define CPUID_AVX2 (1u << 5)
 /* Leaf 7, ecx. */
 #define CPUID_VAES (1u << 9)
 #define CPUID_VPCLMULQDQ (1u << 10)
+/* XCR0: the system saves 128-bit and 256-bit registers. */
+#define XCR0_WIDE 6u
 
 #define ROUNDS 10
 #define MAX_POWER 16
-#define NARROW_BLOCKS 8
 #define WIDE_BLOCKS 16
 
 #define NARROW __attribute__((target("aes,pclmul,sse4.1")))
 #define WIDE __attribute__((target("aes,pclmul,sse4.1,avx2,vaes,vpclmulqdq")))
 #define INLINE static inline __attribute__((always_inline))
+
+/* What aead_eight.h asks for. */
+#define TARGET NARROW
+typedef __m128i vector;
 
 struct gcm {
   __m128i keys[ROUNDS + 1];
@@ -104,55 +116,28 @@ NARROW INLINE __m128i encrypt_block(const struct gcm *gcm, __m128i block) {
  */
 NARROW INLINE __m128i crypt_8(const struct gcm *gcm, __m128i *counter, const uint8_t *in, uint8_t *out, __m128i hash,
                               const uint8_t *hashed) {
-  const __m128i *powers = gcm->powers + MAX_POWER - NARROW_BLOCKS, *folded = gcm->folded + MAX_POWER - NARROW_BLOCKS;
-  __m128i state[NARROW_BLOCKS];
+  const __m128i *powers = gcm->powers + MAX_POWER - 8, *folded = gcm->folded + MAX_POWER - 8;
+  __m128i state[8];
   struct sum sum = zero_sum();
-  for (int i = 0; i < NARROW_BLOCKS; i++) {
+  for (int i = 0; i < 8; i++) {
     state[i] = _mm_xor_si128(reverse(*counter), gcm->keys[0]);
     *counter = _mm_add_epi32(*counter, _mm_set_epi32(0, 0, 0, 1));
   }
   for (int round = 1; round < ROUNDS; round++) {
-    for (int i = 0; i < NARROW_BLOCKS; i++) state[i] = _mm_aesenc_si128(state[i], gcm->keys[round]);
-    if (hashed == NULL || round > NARROW_BLOCKS) continue;
+    for (int i = 0; i < 8; i++) state[i] = _mm_aesenc_si128(state[i], gcm->keys[round]);
+    if (hashed == NULL || round > 8) continue;
     __m128i block = reverse(load(hashed + 16 * (round - 1)));
     if (round == 1) block = _mm_xor_si128(block, hash);
     multiply(&sum, block, powers[round - 1], folded[round - 1]);
   }
-  for (int i = 0; i < NARROW_BLOCKS; i++) {
+  for (int i = 0; i < 8; i++) {
     __m128i stream = _mm_aesenclast_si128(state[i], gcm->keys[ROUNDS]);
     store(out + 16 * i, _mm_xor_si128(stream, load(in + 16 * i)));
   }
   return hashed == NULL ? hash : reduce(sum);
 }
 
-/** What is left after the wide part; returns the hash over all ciphertext. */
-NARROW INLINE __m128i finish_narrow(const struct gcm *gcm, __m128i hash, __m128i counter, const uint8_t *in, size_t n,
-                                    uint8_t *out, int sealing) {
-  const size_t step = 16 * NARROW_BLOCKS;
-  size_t at = 0;
-  if (sealing && n >= step) {
-    /* Ciphertext is hashed one step late: it has to be there first. */
-    crypt_8(gcm, &counter, in, out, hash, NULL);
-    for (at = step; at + step <= n; at += step) {
-      hash = crypt_8(gcm, &counter, in + at, out + at, hash, out + at - step);
-    }
-    hash = hash_blocks(gcm, hash, out + at - step, NARROW_BLOCKS);
-  } else if (!sealing) {
-    for (; at + step <= n; at += step) hash = crypt_8(gcm, &counter, in + at, out + at, hash, in + at);
-  }
-  n &= step - 1;
-  if (n == 0) return hash;
-  /* Always 8 blocks: a number known to the compiler keeps them in registers, which is cheaper than to stop earlier. */
-  uint8_t buffer[16 * NARROW_BLOCKS] = {0}, result[16 * NARROW_BLOCKS];
-  int blocks = (int)((n + 15) / 16);
-  memcpy(buffer, in + at, n);
-  if (!sealing) hash = hash_blocks(gcm, hash, buffer, blocks);
-  crypt_8(gcm, &counter, buffer, result, hash, NULL);
-  memcpy(out + at, result, n);
-  if (!sealing) return hash;
-  memset(result + n, 0, (size_t)blocks * 16 - n);
-  return hash_blocks(gcm, hash, result, blocks);
-}
+#include "aead_eight.h"
 
 NARROW INLINE __m128i tag_of(const struct gcm *gcm, __m128i hash, __m128i first, size_t n) {
   struct sum sum = zero_sum();
@@ -173,8 +158,8 @@ NARROW static __m128i crypt_narrow(const struct gcm *gcm, const uint8_t *nonce, 
                                    uint8_t *out, int sealing) {
   __m128i first = first_counter(nonce);
   __m128i counter = _mm_add_epi32(first, _mm_set_epi32(0, 0, 0, 1));
-  __m128i hash = sealing ? finish_narrow(gcm, _mm_setzero_si128(), counter, in, n, out, 1)
-                         : finish_narrow(gcm, _mm_setzero_si128(), counter, in, n, out, 0);
+  __m128i hash = sealing ? crypt_rest(gcm, _mm_setzero_si128(), counter, in, n, out, 1)
+                         : crypt_rest(gcm, _mm_setzero_si128(), counter, in, n, out, 0);
   return tag_of(gcm, hash, first, n);
 }
 
@@ -241,7 +226,7 @@ WIDE static __m128i crypt_wide(const struct gcm *gcm, const uint8_t *nonce, cons
   } else if (!sealing) {
     for (; at + step <= n; at += step) hash = crypt_16(gcm, &counter, in + at, out + at, hash, in + at);
   }
-  hash = finish_narrow(gcm, hash, _mm256_castsi256_si128(counter), in + at, n - at, out + at, sealing);
+  hash = crypt_rest(gcm, hash, _mm256_castsi256_si128(counter), in + at, n - at, out + at, sealing);
   return tag_of(gcm, hash, first, n);
 }
 
@@ -287,11 +272,28 @@ NARROW static void expand(struct gcm *gcm, const uint8_t *key) {
   }
 }
 
+/*
+ * The processor is asked directly: compilers differ in the names they know (VAES), and in whether __builtin_cpu_supports can
+ * be linked into a static program.
+ */
+static int has_narrow(void) {
+  const unsigned wanted = CPUID_AES | CPUID_PCLMULQDQ | CPUID_SSE41;
+  unsigned a, b, c = 0, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & wanted) == wanted;
+}
+
+static int has_wide(void) {
+  unsigned a, b, c = 0, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & CPUID_OSXSAVE) == 0) return 0;
+  unsigned saved, high;
+  __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+  if ((saved & XCR0_WIDE) != XCR0_WIDE) return 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_AVX2) != 0 && (c & CPUID_VAES) != 0 &&
+         (c & CPUID_VPCLMULQDQ) != 0;
+}
+
 static void *narrow_create(const uint8_t key[AEAD_KEY_BYTES]) {
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("aes") || !__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.1")) {
-    return NULL;
-  }
+  if (!has_narrow()) return NULL;
   struct gcm *gcm = aligned_alloc(64, (sizeof *gcm + 63) & ~(size_t)63);
   if (gcm == NULL) return NULL;
   expand(gcm, key);
@@ -301,11 +303,7 @@ static void *narrow_create(const uint8_t key[AEAD_KEY_BYTES]) {
 
 static void *wide_create(const uint8_t key[AEAD_KEY_BYTES]) {
   struct gcm *gcm = narrow_create(key);
-  if (gcm == NULL) return NULL;
-  /* Asked of the processor: older compilers know no names for these two. That the system saves wide registers, "avx2" says. */
-  unsigned a, b, c = 0, d;
-  __get_cpuid_count(7, 0, &a, &b, &c, &d);
-  gcm->wide = __builtin_cpu_supports("avx2") && (c & CPUID_VAES) != 0 && (c & CPUID_VPCLMULQDQ) != 0;
+  if (gcm != NULL) gcm->wide = has_wide();
   return gcm;
 }
 

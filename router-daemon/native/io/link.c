@@ -129,7 +129,7 @@ int io_identity_set(struct io_core *core, uint32_t peer_id, int32_t key) {
   struct aead *aead = NULL;
   if (key >= 0) {
     if (!bytes_ok(core, key, AEAD_KEY_BYTES)) return -EINVAL;
-    aead = aead_new(core->arena + key, core->without & IO_WITHOUT_OWN_CIPHER    ? "openssl"
+    aead = aead_new(core->arena + key, core->without & IO_WITHOUT_OWN_CIPHER    ? aead_library()
                                        : core->without & IO_WITHOUT_WIDE_CIPHER ? "x86-narrow"
                                                                                 : NULL);
     if (aead == NULL) return IO_E_NO_CIPHER;
