@@ -1,5 +1,4 @@
 import { VERSION } from "../api/version.ts";
-import { DEFAULT_RPC_SOCKET } from "../config/config.ts";
 import { socketOfConfig } from "../config/load.ts";
 import { shownValue } from "../config/problem.ts";
 import { didYouMean } from "../config/suggest.ts";
@@ -98,9 +97,7 @@ function withPositional(
 function socketFor(values: ReadonlyMap<string, string>, io: CliIo) {
   const given = values.get("--socket");
   if (given !== undefined) return { ok: true, path: given } as const;
-  const file = values.get("--config-file");
-  if (file !== undefined) return socketOfConfig(file, io.files);
-  return { ok: true, path: DEFAULT_RPC_SOCKET } as const;
+  return socketOfConfig(values.get("--config-file"), io.files);
 }
 
 async function versionCommand(rest: readonly string[], io: CliIo): Promise<number> {

@@ -28,7 +28,7 @@ export type RunOutcome =
   /** It could not start, or could not go on: full sentences with the remedy. */
   | { readonly ok: false; readonly message: string };
 
-/** `daemon/node-run.ts`: runs a node until it is stopped. It reports failures as outcomes; it throws only for its own bugs. */
+/** `daemon/run.ts`: runs a node until it is stopped. It reports failures as outcomes; it throws only for its own bugs. */
 export type RunDaemon = (config: Config, io: DaemonIo) => Promise<RunOutcome>;
 
 /** `kcp-router run`. */
@@ -42,6 +42,10 @@ export async function runCommand(
   const loaded = loadConfig(sources);
   printProblems(loaded.problems, io);
   if (!loaded.ok) return refusalStatus(loaded.problems);
+  if (!loaded.config.enabled) {
+    io.err("The service is switched off in its configuration (enabled).\n");
+    return EXIT_OK;
+  }
   const outcome = await runDaemon(loaded.config, {
     print: (line) => io.err(`${safeMessage(line.replace(/[\r\n]+/g, " "))}\n`),
     loadConfig: () => loadConfig(sources),

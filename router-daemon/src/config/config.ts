@@ -8,6 +8,8 @@ import type { UdpUrl } from "./url.ts";
  * `options.ts`.
  */
 export interface Config {
+  /** Off: `run` says so and ends. */
+  readonly enabled: boolean;
   readonly network_name: string;
   readonly network_secret: Secret;
   /** UUID text; empty = a new one at every start. */
@@ -59,6 +61,7 @@ export const DEFAULT_RPC_SOCKET = "/run/kcp-router.sock";
 
 /** Every option's value when nothing is written; complete but for the required ones. */
 export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
+  enabled: true,
   network_name: "default",
   network_secret: new Secret(""),
   instance_id: "",

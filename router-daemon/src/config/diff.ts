@@ -26,7 +26,8 @@ export function applyLive(before: Config, after: Config): Config {
   return Object.freeze({ ...after, ...(Object.fromEntries(kept) as Partial<Config>) });
 }
 
-function same(a: unknown, b: unknown): boolean {
+/** True when two values of an option mean the same. */
+export function same(a: unknown, b: unknown): boolean {
   if (a instanceof Secret && b instanceof Secret) return a.equals(b);
   return JSON.stringify(a) === JSON.stringify(b);
 }

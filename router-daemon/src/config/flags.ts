@@ -3,6 +3,7 @@ import { isList, OPTION_LIST, OPTIONS } from "./options.ts";
 import { type Origin, type ProblemList, shownValue } from "./problem.ts";
 import type { RawConfig, RawItem, RawOption } from "./raw.ts";
 import { didYouMean } from "./suggest.ts";
+import { DEFAULT_UCI_FILE } from "./uci/sections.ts";
 import { fitsAnyway, UNSUPPORTED, type UnsupportedOption, unsupportedText } from "./unsupported.ts";
 
 /** Most arguments that are looked at. */
@@ -14,7 +15,13 @@ export const SOURCE_FLAGS = [
     flag: "--config-file",
     short: "-c",
     placeholder: "FILE",
-    help: "Configuration in EasyTier's TOML form. Flags replace what it says.",
+    help: "Configuration in EasyTier's TOML form, or in uci's. Flags replace what it says.",
+  },
+  {
+    flag: "--uci",
+    short: "",
+    placeholder: "[FILE]",
+    help: `Configuration in uci's form: ${DEFAULT_UCI_FILE} if no name is given, which is also read when there is neither -c nor --uci and it exists.`,
   },
   {
     flag: "--network-secret-file",
@@ -27,8 +34,9 @@ export const SOURCE_FLAGS = [
 
 export interface FlagValues {
   readonly options: RawConfig;
-  /** Empty = not given. */
+  /** Files; empty = not given. */
   readonly configFile: string;
+  readonly uciFile: string;
   readonly secretFile: string;
 }
 
@@ -64,9 +72,12 @@ class FlagReader {
       else this.#error("", "", `${shownValue(arg)} was found where a flag like --ipv4 belongs. Remove it.`);
     }
     if (this.#noListener) this.#applyNoListener();
+    if (this.#files.has("--config-file") && this.#files.has("--uci"))
+      this.#error("--uci", "", "It was given together with --config-file. Name one file.");
     return {
       options: this.#options,
       configFile: this.#files.get("--config-file") ?? "",
+      uciFile: this.#files.get("--uci") ?? "",
       secretFile: this.#files.get("--network-secret-file") ?? "",
     };
   }
@@ -102,9 +113,8 @@ class FlagReader {
       else this.#error(flag, "listeners", `${shownValue(text)} was found; allowed is true or false.`);
       return;
     }
-    const value = inline ?? this.#nextValue();
-    if (value === undefined || value === "")
-      this.#error(flag, "", "The name of a file is missing after it. Write it.");
+    const value = inline ?? this.#nextValue() ?? (flag === "--uci" ? DEFAULT_UCI_FILE : "");
+    if (value === "") this.#error(flag, "", "The name of a file is missing after it. Write it.");
     else if (this.#files.has(flag)) this.#error(flag, "", "It was given twice. Name one file.");
     else this.#files.set(flag, value);
   }
@@ -136,7 +146,7 @@ class FlagReader {
       return;
     }
     const origin = this.#origin(name);
-    const items: RawItem[] = values.map((value) => ({ value, fromText: true, origin }));
+    const items: RawItem[] = values.map((value) => ({ value, form: "flag", origin }));
     this.#options.set(key, { origin, items: [...(this.#options.get(key)?.items ?? []), ...items] });
   }
 
@@ -169,7 +179,7 @@ class FlagReader {
   #setOnce(key: OptionKey, name: string, value: string): void {
     const origin = this.#origin(name);
     if (this.#options.has(key)) this.#problems.error(origin, key, "It was given twice. Give it once.");
-    else this.#options.set(key, { origin, items: [{ value, fromText: true, origin }] });
+    else this.#options.set(key, { origin, items: [{ value, form: "flag", origin }] });
   }
 
   #switchText(inline: string | undefined): string {

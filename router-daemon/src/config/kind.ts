@@ -1,53 +1,113 @@
-import type { LogLevel, Rule } from "./config.ts";
-import { formatPrefix, type InterfaceAddress, networkOf, type Prefix, parseWithPrefix } from "./ipv4.ts";
+import type { LogLevel } from "./config.ts";
+import {
+  formatInterfaceAddress,
+  formatPrefix,
+  type InterfaceAddress,
+  networkOf,
+  type Prefix,
+  parseWithPrefix,
+} from "./ipv4.ts";
 import { shownValue } from "./problem.ts";
-import { parseRule } from "./rule.ts";
 import { Secret } from "./secret.ts";
 import { parseListenUrl, parsePeerUrl, type UdpUrl } from "./url.ts";
+
+/** Where a value was written: TOML has types, flags and uci have only text, each with its own words for a switch. */
+export type ValueForm = "typed" | "flag" | "uci";
 
 /** A parsed value, or full sentences: what was found, what is allowed, what to do. They never hold a secret. */
 export type KindResult<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly text: string };
+  | {
+      readonly ok: false;
+      readonly text: string;
+      /** The part that is wrong, of a value that has parts: `ports` of a rule. */
+      readonly part?: string;
+    };
 
-/** A type of value: how it is read and how it is named. */
+/** What a form needs to know to offer a fitting field. */
+export type Shape =
+  | { readonly type: "switch" }
+  | { readonly type: "integer"; readonly min: number; readonly max: number }
+  | { readonly type: "choice"; readonly choices: readonly string[] }
+  /** Text; `datatype` tells what it means, so that values from the router can be suggested. */
+  | { readonly type: "text"; readonly datatype: Datatype }
+  | { readonly type: "secret" }
+  /** A value with parts. */
+  | { readonly type: "parts" };
+export type Datatype =
+  | "name"
+  | "hostname"
+  | "uuid"
+  | "device"
+  | "path"
+  | "interface_address"
+  | "exported_subnet"
+  | "network"
+  | "ports"
+  | "listener_url"
+  | "peer_url";
+
+/** A value as it is written down: with types in TOML, as text in uci. A rule is a table of texts. */
+export type Plain = string | number | boolean | Readonly<Record<string, string>>;
+
+/** A type of value: how it is read, written and named. */
 export interface Kind<T> {
   /** Stands for the value in help texts: `FILE`; empty for a switch. */
   readonly placeholder: string;
   /** What is allowed, in words. */
   readonly allowed: string;
-  /** Reads a value of TOML or, with `fromText`, of the command line, where everything is text. */
-  parse(value: unknown, fromText: boolean): KindResult<T>;
+  readonly shape: Shape;
+  parse(value: unknown, form: ValueForm): KindResult<T>;
+  /** What `parse` makes the same value of. */
+  write(value: T): Plain;
 }
 
-function notAllowed<T>(value: unknown, allowed: string, remedy = ""): KindResult<T> {
+export function notAllowed<T>(value: unknown, allowed: string, remedy = ""): KindResult<T> {
   const sentence = `${shownValue(value)} was found; allowed is ${allowed}.`;
   return { ok: false, text: remedy === "" ? sentence : `${sentence} ${remedy}` };
 }
 
+/** What is allowed as a switch in uci; scripts and LuCI write 1 and 0. */
+export const UCI_SWITCH_ALLOWED = "1 or 0 (also on, off, yes, no, true, false, enabled, disabled)";
+const UCI_ON = ["1", "on", "true", "yes", "enabled"];
+const UCI_OFF = ["0", "off", "false", "no", "disabled"];
+
 export const switchKind: Kind<boolean> = {
   placeholder: "",
   allowed: "true or false",
-  parse(value, fromText) {
-    const given = fromText && (value === "true" || value === "false") ? value === "true" : value;
+  shape: { type: "switch" },
+  parse(value, form) {
+    if (form === "uci") return parseUciSwitch(value);
+    const given = form === "flag" && (value === "true" || value === "false") ? value === "true" : value;
     if (typeof given === "boolean") return { ok: true, value: given };
     const remedy = value === "true" || value === "false" ? "Write it without quotes." : "";
     return notAllowed(value, this.allowed, remedy);
   },
+  write: (value) => value,
 };
+
+function parseUciSwitch(value: unknown): KindResult<boolean> {
+  const word = typeof value === "string" ? value.toLowerCase() : "";
+  if (UCI_ON.includes(word)) return { ok: true, value: true };
+  if (UCI_OFF.includes(word)) return { ok: true, value: false };
+  return notAllowed(value, UCI_SWITCH_ALLOWED);
+}
 
 export function integerKind(placeholder: string, min: number, max: number): Kind<number> {
   return {
     placeholder,
     allowed: `a whole number from ${min} to ${max}`,
-    parse(value, fromText) {
-      const given = fromText && typeof value === "string" && /^\d{1,12}$/.test(value) ? Number(value) : value;
+    shape: { type: "integer", min, max },
+    parse(value, form) {
+      const isText = form !== "typed" && typeof value === "string" && /^\d{1,12}$/.test(value);
+      const given = isText ? Number(value) : value;
       if (typeof given === "number" && Number.isInteger(given) && given >= min && given <= max) {
         return { ok: true, value: given };
       }
       const quoted = typeof value === "string" && /^\d+$/.test(value);
-      return notAllowed(value, this.allowed, quoted && !fromText ? "Write it without quotes." : "");
+      return notAllowed(value, this.allowed, quoted && form === "typed" ? "Write it without quotes." : "");
     },
+    write: (value) => value,
   };
 }
 
@@ -55,22 +115,31 @@ export function choiceKind<T extends string>(placeholder: string, choices: reado
   return {
     placeholder,
     allowed: choices.map((choice) => `"${choice}"`).join(", "),
+    shape: { type: "choice", choices },
     parse(value) {
       const given = typeof value === "string" ? value.toLowerCase() : value;
       const choice = choices.find((candidate) => candidate === given);
       return choice === undefined ? notAllowed(value, this.allowed) : { ok: true, value: choice };
     },
+    write: (value) => value,
   };
 }
 
 /** Text that a check accepts. */
-function textKind(placeholder: string, allowed: string, accepts: (text: string) => boolean): Kind<string> {
+function textKind(
+  placeholder: string,
+  datatype: Datatype,
+  allowed: string,
+  accepts: (text: string) => boolean,
+): Kind<string> {
   return {
     placeholder,
     allowed,
+    shape: { type: "text", datatype },
     parse(value) {
       return typeof value === "string" && accepts(value) ? { ok: true, value } : notAllowed(value, allowed);
     },
+    write: (value) => value,
   };
 }
 
@@ -79,23 +148,34 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 export const networkNameKind = textKind(
   "NAME",
+  "name",
   "a name of 1 to 128 printable characters",
   (text) => text.length >= 1 && text.length <= 128 && !UNPRINTABLE.test(text),
 );
 
 export const hostnameKind = textKind(
   "NAME",
+  "hostname",
   "a name of 1 to 64 printable characters",
   (text) => text.length >= 1 && text.length <= 64 && !UNPRINTABLE.test(text) && text.trim() === text,
 );
 
+/** What the user calls an entry; nothing depends on it. */
+export const labelKind = textKind(
+  "NAME",
+  "name",
+  "a name of 1 to 64 printable characters",
+  (text) => text.length >= 1 && text.length <= 64 && !UNPRINTABLE.test(text),
+);
+
 export const deviceKind = textKind(
   "NAME",
+  "device",
   "a device name of 1 to 15 letters, digits, dots, dashes and underscores",
   (text) => /^[A-Za-z0-9._-]{1,15}$/.test(text) && text !== "." && text !== "..",
 );
 
-export const uuidKind = textKind("UUID", "a UUID like 6ba7b810-9dad-41d1-80b4-00c04fd430c8", (text) =>
+export const uuidKind = textKind("UUID", "uuid", "a UUID like 6ba7b810-9dad-41d1-80b4-00c04fd430c8", (text) =>
   /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
 );
 
@@ -104,6 +184,7 @@ export const MAX_SOCKET_PATH_BYTES = 107;
 
 export const socketPathKind = textKind(
   "PATH",
+  "path",
   `an absolute path of at most ${MAX_SOCKET_PATH_BYTES} characters without spaces at its ends`,
   (text) =>
     text.startsWith("/") &&
@@ -116,10 +197,11 @@ export const socketPathKind = textKind(
 /** Longest network secret in characters. */
 export const MAX_SECRET_LENGTH = 4096;
 
-/** Never shows what was found, not even of the wrong type. */
+/** Never shows what was found, not even of the wrong type. `write` gives the text itself: ask first whether that is wanted. */
 export const secretKind: Kind<Secret> = {
   placeholder: "SECRET",
   allowed: `a text of at most ${MAX_SECRET_LENGTH} characters`,
+  shape: { type: "secret" },
   parse(value) {
     if (typeof value === "string" && value.length <= MAX_SECRET_LENGTH)
       return { ok: true, value: new Secret(value) };
@@ -129,6 +211,7 @@ export const secretKind: Kind<Secret> = {
       text: `${found} was found (it is not shown); allowed is ${this.allowed}. Put it in quotes.`,
     };
   },
+  write: (value) => value.reveal(),
 };
 
 /** EasyTier takes /24 when no prefix is written. */
@@ -137,6 +220,8 @@ const DEFAULT_PREFIX_LENGTH = 24;
 export const interfaceAddressKind: Kind<InterfaceAddress> = {
   placeholder: "ADDRESS/PREFIX",
   allowed: "an IPv4 address with prefix like 10.126.126.1/24",
+  shape: { type: "text", datatype: "interface_address" },
+  write: formatInterfaceAddress,
   parse(value) {
     const parsed = typeof value === "string" ? parseWithPrefix(value, DEFAULT_PREFIX_LENGTH) : undefined;
     if (parsed === undefined) return notAllowed(value, this.allowed);
@@ -163,6 +248,8 @@ export const interfaceAddressKind: Kind<InterfaceAddress> = {
 export const exportedSubnetKind: Kind<Prefix> = {
   placeholder: "CIDR",
   allowed: "an IPv4 network like 192.168.1.0/24",
+  shape: { type: "text", datatype: "exported_subnet" },
+  write: formatPrefix,
   parse(value) {
     if (typeof value === "string" && value.includes("->")) {
       return notAllowed(
@@ -203,6 +290,8 @@ export const exportedSubnetKind: Kind<Prefix> = {
 export const listenerKind: Kind<UdpUrl> = {
   placeholder: "URL",
   allowed: "an address like udp://0.0.0.0:11010, or a port",
+  shape: { type: "text", datatype: "listener_url" },
+  write: ({ url }) => url,
   parse: (value) =>
     typeof value === "string" ? parseListenUrl(value) : notAllowed(value, listenerKind.allowed),
 };
@@ -210,17 +299,9 @@ export const listenerKind: Kind<UdpUrl> = {
 export const peerKind: Kind<UdpUrl> = {
   placeholder: "URL",
   allowed: "a URL like udp://203.0.113.5:11010",
+  shape: { type: "text", datatype: "peer_url" },
+  write: ({ url }) => url,
   parse: (value) => (typeof value === "string" ? parsePeerUrl(value) : notAllowed(value, peerKind.allowed)),
 };
 
 export const logLevelKind: Kind<LogLevel> = choiceKind("LEVEL", ["off", "error", "warn", "info"]);
-
-export const ruleKind: Kind<Rule> = {
-  placeholder: "RULE",
-  allowed: "a table with action, source, destination, ports",
-  parse(value) {
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      return notAllowed(value, this.allowed);
-    return parseRule(value as Readonly<Record<string, unknown>>);
-  },
-};

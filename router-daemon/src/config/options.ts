@@ -11,13 +11,13 @@ import {
   logLevelKind,
   networkNameKind,
   peerKind,
-  ruleKind,
   secretKind,
   socketPathKind,
   switchKind,
   uuidKind,
 } from "./kind.ts";
-import { MAX_RULES } from "./rule.ts";
+import { MAX_RULES, ruleKind } from "./rule.ts";
+import type { UciSectionType } from "./uci/sections.ts";
 
 /** Where an option stands in the TOML file. */
 export interface TomlPlace {
@@ -28,8 +28,16 @@ export interface TomlPlace {
   readonly each?: "table" | "whole";
 }
 
+/** Where an option stands in /etc/config/kcp-router. Lists have one section of the type per item. */
+export interface UciPlace {
+  readonly section: UciSectionType;
+  /** Empty = the section as a whole is the item. */
+  readonly option: string;
+}
+
 interface OptionBase {
   readonly toml: TomlPlace;
+  readonly uci: UciPlace;
   /** `--ipv4`; empty = not on the command line. */
   readonly flag: string;
   readonly short?: string;
@@ -68,10 +76,19 @@ export const LIMITS = Object.freeze({
 const FLAGS = "flags";
 const OWN = "kcp_router";
 
-/** Every option there is: one row feeds TOML, the command line, help, docs, reload and later uci and the page. */
+/** Every option there is: one row feeds uci, TOML, the command line, help, docs, reload and the page. */
 export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
+  enabled: {
+    toml: { section: OWN, key: "enabled" },
+    uci: { section: "network", option: "enabled" },
+    flag: "",
+    kind: switchKind,
+    live: false,
+    help: "The service as a whole. Off: the init script does not start it.",
+  },
   network_name: {
     toml: { section: "network_identity", key: "network_name" },
+    uci: { section: "network", option: "name" },
     flag: "--network-name",
     kind: networkNameKind,
     live: false,
@@ -79,6 +96,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   network_secret: {
     toml: { section: "network_identity", key: "network_secret" },
+    uci: { section: "network", option: "secret" },
     flag: "",
     kind: secretKind,
     live: false,
@@ -86,6 +104,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   instance_id: {
     toml: { section: "", key: "instance_id" },
+    uci: { section: "network", option: "instance_id" },
     flag: "--instance-id",
     kind: uuidKind,
     live: false,
@@ -93,6 +112,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   hostname: {
     toml: { section: "", key: "hostname" },
+    uci: { section: "network", option: "hostname" },
     flag: "--hostname",
     kind: hostnameKind,
     live: true,
@@ -100,6 +120,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   ipv4: {
     toml: { section: "", key: "ipv4" },
+    uci: { section: "network", option: "ipv4" },
     flag: "--ipv4",
     short: "-i",
     kind: interfaceAddressKind,
@@ -108,6 +129,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   listeners: {
     toml: { section: "", key: "listeners" },
+    uci: { section: "listener", option: "uri" },
     flag: "--listeners",
     short: "-l",
     item: listenerKind,
@@ -117,6 +139,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   peers: {
     toml: { section: "peer", key: "uri", each: "table" },
+    uci: { section: "peer", option: "uri" },
     flag: "--peers",
     short: "-p",
     item: peerKind,
@@ -126,6 +149,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   proxy_networks: {
     toml: { section: "proxy_network", key: "cidr", each: "table" },
+    uci: { section: "subnet", option: "cidr" },
     flag: "--proxy-networks",
     short: "-n",
     item: exportedSubnetKind,
@@ -135,6 +159,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   enable_kcp_proxy: {
     toml: { section: FLAGS, key: "enable_kcp_proxy" },
+    uci: { section: "proxy", option: "enable_kcp_proxy" },
     flag: "--enable-kcp-proxy",
     kind: switchKind,
     live: true,
@@ -142,6 +167,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   disable_kcp_input: {
     toml: { section: FLAGS, key: "disable_kcp_input" },
+    uci: { section: "proxy", option: "disable_kcp_input" },
     flag: "--disable-kcp-input",
     kind: switchKind,
     live: true,
@@ -149,6 +175,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   use_smoltcp: {
     toml: { section: FLAGS, key: "use_smoltcp" },
+    uci: { section: "proxy", option: "use_smoltcp" },
     flag: "--use-smoltcp",
     kind: switchKind,
     live: true,
@@ -156,6 +183,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   enable_encryption: {
     toml: { section: FLAGS, key: "enable_encryption" },
+    uci: { section: "network", option: "enable_encryption" },
     flag: "--disable-encryption",
     short: "-u",
     inverted: true,
@@ -165,6 +193,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   encryption_algorithm: {
     toml: { section: FLAGS, key: "encryption_algorithm" },
+    uci: { section: "network", option: "encryption_algorithm" },
     flag: "--encryption-algorithm",
     kind: choiceKind("NAME", ["aes-gcm"]),
     live: false,
@@ -172,6 +201,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   dev_name: {
     toml: { section: FLAGS, key: "dev_name" },
+    uci: { section: "network", option: "dev_name" },
     flag: "--dev-name",
     kind: deviceKind,
     live: false,
@@ -179,6 +209,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   mtu: {
     toml: { section: FLAGS, key: "mtu" },
+    uci: { section: "network", option: "mtu" },
     flag: "--mtu",
     kind: integerKind("BYTES", LIMITS.mtu.min, LIMITS.mtu.max),
     live: false,
@@ -186,6 +217,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   log_level: {
     toml: { section: "console_logger", key: "level" },
+    uci: { section: "daemon", option: "log_level" },
     flag: "--console-log-level",
     kind: logLevelKind,
     live: true,
@@ -193,6 +225,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   rpc_socket: {
     toml: { section: OWN, key: "rpc_socket" },
+    uci: { section: "daemon", option: "rpc_socket" },
     flag: "--rpc-socket",
     kind: socketPathKind,
     live: false,
@@ -200,6 +233,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   memory_limit_mib: {
     toml: { section: OWN, key: "memory_limit_mib" },
+    uci: { section: "limits", option: "memory_limit_mib" },
     flag: "--memory-limit-mib",
     kind: integerKind("MIB", LIMITS.memoryMib.min, LIMITS.memoryMib.max),
     live: false,
@@ -207,6 +241,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   max_connections: {
     toml: { section: OWN, key: "max_connections" },
+    uci: { section: "limits", option: "max_connections" },
     flag: "--max-connections",
     kind: integerKind("NUMBER", LIMITS.connections.min, LIMITS.connections.max),
     live: false,
@@ -214,6 +249,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
   },
   rules: {
     toml: { section: `${OWN}.rule`, key: "", each: "whole" },
+    uci: { section: "rule", option: "" },
     flag: "",
     item: ruleKind,
     maxItems: MAX_RULES,

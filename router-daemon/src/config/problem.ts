@@ -13,8 +13,12 @@ export const MAX_PROBLEMS = 50;
 export interface Origin {
   /** `kcp-router.toml` or `command line`. */
   readonly source: string;
-  /** How the place is named there: `[flags] enable_kcp_proxy` or `--enable-kcp-proxy`. */
+  /** How the place is named there: `[flags] enable_kcp_proxy`, `--enable-kcp-proxy` or `proxy.enable_kcp_proxy, line 7`. */
   readonly place: string;
+  /** Of a uci file, for forms: the section as uci addresses it (`network`, `@peer[1]`), its option, and the line. */
+  readonly section?: string;
+  readonly option?: string;
+  readonly line?: number;
 }
 
 export interface Problem extends Origin {
@@ -69,7 +73,7 @@ export class ProblemList {
       this.#dropped++;
       return;
     }
-    this.#problems.push({ severity, source: origin.source, place: origin.place, key, text });
+    this.#problems.push({ severity, ...origin, key, text });
   }
 
   error(origin: Origin, key: string, text: string): void {

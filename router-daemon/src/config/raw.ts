@@ -1,12 +1,14 @@
 import type { OptionKey } from "./config.ts";
+import type { ValueForm } from "./kind.ts";
 import type { Origin } from "./problem.ts";
 
 /** One value as written, with the place where it was written. */
 export interface RawItem {
   readonly value: unknown;
-  /** From the command line, where numbers and switches are text. */
-  readonly fromText: boolean;
+  readonly form: ValueForm;
   readonly origin: Origin;
+  /** Where the parts of a value with parts stand: `ports` of a rule. */
+  readonly parts?: ReadonlyMap<string, Origin>;
 }
 
 /** What was written for one option: one item, or for a list any number (none = an explicitly empty list). */

@@ -99,7 +99,7 @@ class TomlReader {
   #readOption(option: NamedOption, value: unknown): void {
     const origin = this.#origin(option.toml.section, option.toml.key);
     if (!isList(option)) {
-      this.options.set(option.key, { origin, items: [{ value, fromText: false, origin }] });
+      this.options.set(option.key, { origin, items: [{ value, form: "typed", origin }] });
       return;
     }
     if (!Array.isArray(value)) {
@@ -110,11 +110,13 @@ class TomlReader {
       );
       return;
     }
-    const items = value.map((item: unknown, index) => ({
-      value: item,
-      fromText: false,
-      origin: value.length === 1 ? origin : { ...origin, place: `${origin.place} number ${index + 1}` },
-    }));
+    const items = value.map(
+      (item: unknown, index): RawItem => ({
+        value: item,
+        form: "typed",
+        origin: value.length === 1 ? origin : { ...origin, place: `${origin.place} number ${index + 1}` },
+      }),
+    );
     this.options.set(option.key, { origin, items });
   }
 
@@ -134,16 +136,21 @@ class TomlReader {
     value.forEach((table: Table, index) => {
       const place = `[[${toml.section}]] number ${index + 1}`;
       const item =
-        toml.each === "whole" ? { value: table, place } : this.#onlyKey(table, toml, option.key, place);
+        toml.each === "whole"
+          ? { value: table, place, parts: this.#partsOf(table, place) }
+          : this.#onlyKey(table, toml, option.key, place);
       if (item !== undefined) {
-        items.push({
-          value: item.value,
-          fromText: false,
-          origin: { source: this.#source, place: item.place },
-        });
+        const { value: written, place: at, ...parts } = item;
+        items.push({ value: written, form: "typed", origin: { source: this.#source, place: at }, ...parts });
       }
     });
     this.options.set(option.key, { origin, items });
+  }
+
+  #partsOf(table: Table, place: string): ReadonlyMap<string, Origin> {
+    return new Map(
+      Object.keys(table).map((key) => [key, { source: this.#source, place: `${place}, ${shownKey(key)}` }]),
+    );
   }
 
   /** The one key that an item's table holds. */

@@ -3,11 +3,21 @@ import { formatInterfaceAddress, formatPrefix, networkOf, prefixContains } from 
 import { isList, type ListOption, OPTION_LIST, type ScalarOption } from "./options.ts";
 import { hasErrors, type Origin, type Problem, type ProblemList } from "./problem.ts";
 import type { RawConfig, RawOption } from "./raw.ts";
+import { UCI_PACKAGE } from "./uci/sections.ts";
 
 /** A configuration that may be used, or why it may not. Warnings come with both. */
 export type Verified =
-  | { readonly ok: true; readonly config: Config; readonly problems: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** What of it the sources say; the rest are defaults. */
+      readonly written: Partial<Config>;
+      readonly problems: readonly Problem[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Which words the remedies use. */
+export type FileForm = "toml" | "uci";
 
 export interface VerifyContext {
   /** The machine's own name, for when none is configured. */
@@ -15,32 +25,48 @@ export interface VerifyContext {
 }
 
 /** The one verifier: turns what the sources say into a complete configuration. Never throws. */
-export function verifyConfig(raw: RawConfig, problems: ProblemList, context: VerifyContext): Verified {
-  const values = new Map<OptionKey, unknown>();
+export function verifyConfig(
+  raw: RawConfig,
+  problems: ProblemList,
+  context: VerifyContext,
+  form: FileForm = "toml",
+): Verified {
+  const written = readValues(raw, problems);
+  if (!raw.has("ipv4")) problems.error(missingOrigin(form), "ipv4", missingText(form));
+  if (hasErrors(problems.all)) return { ok: false, problems: problems.all };
+
+  // Only what is required has no default, and it is there.
+  const config = { ...DEFAULTS, hostname: fallbackHostname(context.systemHostname), ...written } as Config;
+  checkTogether(config, raw, problems);
+  if (hasErrors(problems.all)) return { ok: false, problems: problems.all };
+  return { ok: true, config: Object.freeze(config), written, problems: problems.all };
+}
+
+/** Each value by itself: those that are good. What is wrong with the others is added to the problems. */
+export function readValues(raw: RawConfig, problems: ProblemList): Partial<Config> {
+  const values: [OptionKey, unknown][] = [];
   for (const option of OPTION_LIST) {
     const written = raw.get(option.key);
     if (written === undefined) continue;
     const value = isList(option)
       ? readList(option.key, option, written, problems)
       : readScalar(option.key, option, written, problems);
-    if (value !== undefined) values.set(option.key, value);
+    if (value !== undefined) values.push([option.key, value]);
   }
-  if (!raw.has("ipv4")) {
-    const text =
-      'ipv4 is missing: every node needs a virtual address of its own. Write ipv4 = "10.126.126.1/24" at the top of the file, or give --ipv4 10.126.126.1/24.';
-    problems.error(NOWHERE, "ipv4", text);
-  }
-  if (hasErrors(problems.all)) return { ok: false, problems: problems.all };
-
   // The table of options has one row per key of Config, each with a kind of the key's type.
-  const config = {
-    ...DEFAULTS,
-    hostname: fallbackHostname(context.systemHostname),
-    ...Object.fromEntries(values),
-  } as Config;
-  checkTogether(config, raw, problems);
-  if (hasErrors(problems.all)) return { ok: false, problems: problems.all };
-  return { ok: true, config: Object.freeze(config), problems: problems.all };
+  return Object.fromEntries(values);
+}
+
+function missingText(form: FileForm): string {
+  const remedy =
+    form === "uci"
+      ? `Run: uci set ${UCI_PACKAGE}.network.ipv4='10.126.126.1/24'`
+      : 'Write ipv4 = "10.126.126.1/24" at the top of the file, or give --ipv4 10.126.126.1/24.';
+  return `ipv4 is missing: every node needs a virtual address of its own. ${remedy}`;
+}
+
+function missingOrigin(form: FileForm): Origin {
+  return form === "uci" ? { ...NOWHERE, section: "network", option: "ipv4" } : NOWHERE;
 }
 
 const NOWHERE: Origin = { source: "", place: "" };
@@ -53,7 +79,7 @@ function readScalar(
 ): unknown {
   const item = written.items[0];
   if (item === undefined) return undefined;
-  const result = option.kind.parse(item.value, item.fromText);
+  const result = option.kind.parse(item.value, item.form);
   if (result.ok) return result.value;
   problems.error(item.origin, key, result.text);
   return undefined;
@@ -73,9 +99,9 @@ function readList(
   const values: unknown[] = [];
   const seen = new Set<string>();
   for (const item of written.items) {
-    const result = option.item.parse(item.value, item.fromText);
+    const result = option.item.parse(item.value, item.form);
     if (!result.ok) {
-      problems.error(item.origin, key, result.text);
+      problems.error(item.parts?.get(result.part ?? "") ?? item.origin, key, result.text);
       continue;
     }
     const identity = JSON.stringify(result.value);

@@ -35,15 +35,18 @@ test("a rule names an action and any of source, destination and ports", (t) => {
 });
 
 test("rules are refused with what was found and what is allowed", (t) => {
-  t.regex(refusal({}), /No action was found; allowed as action is "bypass"/);
-  t.regex(refusal({ action: "drop", ports: 1 }), /"drop" was found; allowed as action/);
+  t.regex(refusal({}), /The action is missing; allowed is "bypass"/);
+  t.regex(refusal({ action: "drop", ports: 1 }), /"drop" was found; allowed is "bypass", "force"/);
   t.regex(refusal({ action: "force" }), /would match every connection/);
   t.regex(
     refusal({ action: "force", sorce: "1.2.3.4" }),
     /"sorce" is not a key of a rule\. Did you mean source\?/,
   );
-  t.regex(refusal({ action: "force", source: 5 }), /5 was found; allowed as source/);
-  t.regex(refusal({ action: "force", destination: "::1" }), /allowed as destination/);
+  t.regex(refusal({ action: "force", source: 5 }), /5 was found; allowed is an IPv4 address or network/);
+  t.regex(
+    refusal({ action: "force", destination: "::1" }),
+    /"::1" was found; allowed is an IPv4 address or network/,
+  );
   t.regex(refusal({ action: "force", ports: "90-80" }), /begins with its lower port\. Write 80-90\./);
   t.regex(refusal({ action: "force", ports: "0" }), /allowed are ports from 1 to 65535/);
   t.regex(refusal({ action: "force", ports: "65536" }), /allowed are ports from 1 to 65535/);

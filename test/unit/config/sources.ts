@@ -1,13 +1,15 @@
 import type { Config } from "../../../router-daemon/src/config/config.ts";
 import { type FileAccess, loadConfig } from "../../../router-daemon/src/config/load.ts";
 import { type Problem, problemSentence } from "../../../router-daemon/src/config/problem.ts";
+import { DEFAULT_UCI_FILE } from "../../../router-daemon/src/config/uci/sections.ts";
 
 /** A file system of a few texts. Modes are 0600 unless told otherwise. */
 export function filesOf(texts: Readonly<Record<string, string>>, mode = 0o100600): FileAccess {
   return {
     read(path, maxBytes) {
       const text = texts[path];
-      if (text === undefined) return { ok: false, reason: "there is no such file. Name an existing one." };
+      if (text === undefined)
+        return { ok: false, reason: "there is no such file. Name an existing one.", missing: true };
       if (text.length > maxBytes) return { ok: false, reason: `it is larger than ${maxBytes} bytes.` };
       return { ok: true, text, mode };
     },
@@ -28,6 +30,13 @@ export function load(args: readonly string[], toml?: string, mode?: number): Out
     files: filesOf(toml === undefined ? {} : { "a.toml": toml }, mode),
     systemHostname: "box",
   });
+  return outcomeOf(loaded.problems, loaded.ok ? loaded.config : undefined);
+}
+
+/** Loads the text of /etc/config/kcp-router. */
+export function loadUci(text: string, args: readonly string[] = [], mode?: number): Outcome {
+  const files = filesOf({ [DEFAULT_UCI_FILE]: text }, mode);
+  const loaded = loadConfig({ args, files, systemHostname: "box" });
   return outcomeOf(loaded.problems, loaded.ok ? loaded.config : undefined);
 }
 
