@@ -1,5 +1,7 @@
 /** Codes of API errors; stable, so that a page or script may rely on them. */
 export const ERROR_STATUS = {
+  /** What came is not a request in HTTP's terms. */
+  bad_request: 400,
   /** There is no such method, or no such entry. */
   not_found: 404,
   method_not_allowed: 405,
@@ -19,14 +21,13 @@ export interface ApiError {
   readonly message: string;
 }
 
-export type Answer<T> =
-  | { readonly ok: true; readonly result: T }
-  | { readonly ok: false; readonly error: ApiError };
+export type Refusal = { readonly ok: false; readonly error: ApiError };
+export type Answer<T> = { readonly ok: true; readonly result: T } | Refusal;
 
 export function answer<T>(result: T): Answer<T> {
   return { ok: true, result };
 }
 
-export function refusal(code: ErrorCode, message: string): Answer<never> {
+export function refusal(code: ErrorCode, message: string): Refusal {
   return { ok: false, error: { code, message } };
 }

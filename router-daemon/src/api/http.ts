@@ -1,16 +1,21 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { MAX_CONFIG_BYTES } from "../config/toml.ts";
 import { argumentInfo } from "./argument.ts";
 import { type Answer, ERROR_STATUS, refusal } from "./error.ts";
 import { type AnyMethod, findMethod, invoke, METHOD_NAMES } from "./methods.ts";
 import type { DaemonView } from "./view.ts";
 
-/** Largest request body: a configuration to be checked, with JSON's escapes. */
+/** Largest request body: a configuration to be checked, with JSON's escapes. Whoever reads it from the wire sees to it. */
 export const MAX_BODY_BYTES = 4 * MAX_CONFIG_BYTES;
 /** Largest answer, in characters of JSON. Pages are far smaller; this bounds hostile host names and the like. */
 export const MAX_ANSWER_LENGTH = 4 * 1024 * 1024;
 export const API_PREFIX = "/api/v1";
+/** Of every answer: JSON that no browser keeps or guesses at. */
+export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
 
 /**
  * The HTTP face of the method table: `GET /api/v1/<read>?argument=…` and `POST /api/v1/<any>` with a JSON object. An answer is
@@ -18,17 +23,13 @@ export const API_PREFIX = "/api/v1";
  */
 export function createHttpApp(view: DaemonView, onFailure: (error: unknown) => void = () => {}): Hono {
   const app = new Hono();
-  const tooLarge = refusal("too_large", `The body is larger than ${MAX_BODY_BYTES} bytes. Send less.`);
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => respond(tooLarge) }));
-
   for (const name of METHOD_NAMES) {
     const path = `${API_PREFIX}/${name}`;
     const found = findMethod(name);
     if (found === undefined) continue;
     if (found.access === "read") {
       app.get(path, async (context) => {
-        const query = new URL(context.req.url).searchParams;
-        return respond(await invoke(view, name, fromQuery(query, found), onFailure));
+        return respond(await invoke(view, name, fromQuery(context.req.query(), found), onFailure));
       });
     }
     app.post(path, async (context) => {
@@ -67,11 +68,7 @@ function respond(given: Answer<unknown>): Response {
   }
   return new Response(text, {
     status: given.ok ? 200 : ERROR_STATUS[given.error.code],
-    headers: {
-      "content-type": "application/json",
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-    },
+    headers: ANSWER_HEADERS,
   });
 }
 
@@ -88,9 +85,9 @@ function parseBody(text: string): Answer<unknown> {
 }
 
 /** Query texts to the types the method asks for; what does not fit stays text and is refused by the method's schema. */
-function fromQuery(query: URLSearchParams, found: AnyMethod): Record<string, unknown> {
+function fromQuery(query: Record<string, string>, found: AnyMethod): Record<string, unknown> {
   const args: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [name, text] of query) {
+  for (const [name, text] of Object.entries(query)) {
     const schema = Object.hasOwn(found.args, name) ? found.args[name] : undefined;
     args[name] = schema === undefined ? text : fromText(text, argumentInfo(schema).type);
   }

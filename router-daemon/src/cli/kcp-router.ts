@@ -1,4 +1,8 @@
-import { runDaemon } from "../daemon/node-run.ts";
+import { nodeEngine } from "../daemon/node-run.ts";
+import { runDaemon } from "../daemon/run.ts";
+import { nodeStreams } from "../host/node/streams.ts";
+import { nodeTimers } from "../host/node/timers.ts";
+import { httpCall } from "../http1/client.ts";
 import { main } from "./main.ts";
 import { nodeIo, nodeSignals } from "./node-io.ts";
 
@@ -6,13 +10,13 @@ import { nodeIo, nodeSignals } from "./node-io.ts";
  * Entry of the program on Node. The daemon is imported in the ordinary way, not on demand: a bundler then puts all modules into
  * one scope, where calls and constants cost nothing; loading the rest for a short command takes some 10 ms.
  */
-const io = nodeIo();
+const io = nodeIo((unix, request, limits) => httpCall(nodeStreams, nodeTimers, { unix }, request, limits));
 try {
   process.exit(
     await main(process.argv.slice(2), {
       io,
       signals: nodeSignals(),
-      runDaemon,
+      runDaemon: (config, daemonIo) => runDaemon(nodeEngine, config, daemonIo),
       nowUnixSeconds: () => Date.now() / 1000,
     }),
   );

@@ -4,12 +4,17 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { serveApi } from "../../../router-daemon/src/api/node-server.ts";
 import { VERSION } from "../../../router-daemon/src/api/version.ts";
+import type { HttpCall } from "../../../router-daemon/src/cli/api-call.ts";
 import { nodeFiles, nodeIo } from "../../../router-daemon/src/cli/node-io.ts";
+import { serveApi } from "../../../router-daemon/src/daemon/api-server.ts";
+import { nodeEngine } from "../../../router-daemon/src/daemon/node-run.ts";
+import { httpCall } from "../../../router-daemon/src/http1/client.ts";
 import { connectionRow, FakeView } from "../api/fake-view.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
+const call: HttpCall = (unix, request, limits) =>
+  httpCall(nodeEngine.streams, nodeEngine.timers, { unix }, request, limits);
 const PROGRAM = join(ROOT, "router-daemon/src/cli/kcp-router.ts");
 
 function folder(t: ExecutionContext): string {
@@ -89,10 +94,10 @@ test("calls go over the socket and back, results and refusals alike", async (t) 
   const path = join(folder(t), "api.sock");
   const view = new FakeView();
   view.connectionRows = Array.from({ length: 1000 }, (_, at) => connectionRow(at, { peerName: "路由器" }));
-  const served = await serveApi(view, path);
+  const served = await serveApi(view, nodeEngine, path);
   t.true(served.ok);
   if (served.ok) t.teardown(() => served.server.close());
-  const io = nodeIo();
+  const io = nodeIo(call);
   const page = await io.request(path, "connections", { limit: 1000 });
   t.deepEqual(page, { ok: true, result: { rows: view.connectionRows, total: 1000, offset: 0 } });
   t.like(await io.request(path, "connections", { limit: 0 }), {
@@ -111,7 +116,7 @@ test("what answers but is no kcp-router is told from one", async (t) => {
     other.closeAllConnections();
     other.close();
   });
-  const io = nodeIo();
+  const io = nodeIo(call);
   for (answer of ["hello", "", "{", "\u0000"]) {
     const result = await io.request(path, "status", {});
     t.regex(
@@ -130,7 +135,7 @@ test("a daemon that dies in the middle of an answer is a sentence", async (t) =>
   });
   await new Promise<void>((resolve) => dying.listen(path, resolve));
   t.teardown(() => dying.close());
-  const result = await nodeIo().request(path, "status", {});
+  const result = await nodeIo(call).request(path, "status", {});
   t.regex("unreachable" in result ? result.unreachable : "", /\.$/);
 });
 
@@ -148,6 +153,7 @@ test("files are read up to their limit, and what is none is a sentence", (t) => 
   t.deepEqual(nodeFiles.read(join(base, "no"), 100), {
     ok: false,
     reason: "there is no such file. Name an existing one.",
+    missing: true,
   });
   t.like(nodeFiles.read(join(path, "no"), 100), { ok: false });
   // A device that never ends is cut off like any other file.
