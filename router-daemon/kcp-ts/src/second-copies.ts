@@ -1,4 +1,4 @@
-import type { RoundTrip } from "./round-trip.ts";
+import type { RttEstimate } from "./rate-sampler.ts";
 
 /** A stream is thin while it has no more segments than this in flight and waiting. */
 const THIN_SEGMENTS = 8;
@@ -41,9 +41,9 @@ export class SecondCopies {
   #creditBytes = THIN_CREDIT_BYTES;
   #creditAtMs = 0;
   #lastDueMs = -Infinity;
-  readonly #roundTrip: RoundTrip;
+  readonly #roundTrip: Pick<RttEstimate, "smoothedMs">;
 
-  constructor(enabled: boolean, roundTrip: RoundTrip) {
+  constructor(enabled: boolean, roundTrip: Pick<RttEstimate, "smoothedMs">) {
     this.#enabled = enabled;
     this.#roundTrip = roundTrip;
   }

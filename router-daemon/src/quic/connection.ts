@@ -1,0 +1,664 @@
+/**
+ * One QUIC connection (proxies.md 6): handshake without TLS, streams, limits, life and end. What comes in is taken apart by
+ * `PacketInput`, what goes out is put together by `ConnectionOutput`; the state they share is here.
+ *
+ * ```
+ *   client   handshaking ── Handshake packet with the server's block ──▶ open ──▶ closing / draining ──▶ gone
+ *   server   handshaking ── first Handshake (or 1-RTT) packet ─────────▶ open ──▶ …
+ * ```
+ */
+import type { CongestionFactory, SlotPool } from "kcp-ts";
+import { Stamp } from "kcp-ts/recovery";
+import type { CloseReason } from "../kcp/types.ts";
+import { type ChecksumForm, otherForm, TAG_BYTES } from "./checksum.ts";
+import { type FrameReader, QuicError, RESET_TOKEN_BYTES } from "./frames.ts";
+import {
+  ACK_DELAY_EXPONENT,
+  ATTEMPT_AFTER_MS,
+  DRAIN_PROBE_TIMEOUTS,
+  HANDSHAKE_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  INITIAL_STREAM_WINDOW,
+  KEEP_ALIVE_MS,
+  MAX_ACK_DELAY_MS,
+  MAX_CLOSE_REPEATS,
+  MAX_HANDSHAKE_RECORDS,
+  MAX_SENT_RECORDS,
+  STOCK_DATAGRAM_BYTES,
+  STREAM_WINDOW_POOL_SHIFT,
+  SUSPECT_AFTER_MS,
+  UNUSED_CONNECTION_MS,
+  WINDOW_UPDATE_SHIFT,
+} from "./limits.ts";
+import { LOCAL_CID_BYTES, PacketKind } from "./packet.ts";
+import { PacketSpace } from "./packet-space.ts";
+import { type PacketOwner, Recovery } from "./recovery.ts";
+import { Item, Record as Sent, STREAM_ITEMS } from "./sent-packets.ts";
+import { StreamCore, type StreamHost } from "./stream-core.ts";
+import {
+  DEFAULT_PARAMETERS,
+  decodeParameters,
+  encodeParameters,
+  type TransportParameters,
+} from "./transport-parameters.ts";
+import type { QuicEndpointCounters, QuicLimits } from "./types.ts";
+
+/** What a connection needs of its endpoint. */
+export interface ConnectionHost<Owner> {
+  readonly pool: SlotPool;
+  readonly limits: QuicLimits;
+  readonly counters: QuicEndpointCounters;
+  readonly congestion: CongestionFactory;
+  /** Slots that one direction of one stream may hold now. */
+  readonly shareSlots: number;
+  random(bytes: Uint8Array): void;
+  /** The connection may have something to send, or its timers have changed. */
+  requestPoll(connection: Connection<Owner>): void;
+  /** It is open: streams can be put on it. */
+  connectionOpen(connection: Connection<Owner>, now: number): void;
+  /** Source: nothing is heard; its streams may want another connection. */
+  connectionSuspect(connection: Connection<Owner>, now: number): void;
+  /** It carries nothing any more; packets still find it until `connectionGone`. */
+  connectionClosed(connection: Connection<Owner>, reason: CloseReason, now: number): void;
+  connectionGone(connection: Connection<Owner>): void;
+  /** Destination: the peer has opened a stream. */
+  streamOpened(connection: Connection<Owner>, core: StreamCore, now: number): void;
+  /** Source: the peer allows more streams. */
+  streamsAllowed(connection: Connection<Owner>, now: number): void;
+}
+
+export interface ConnectionOptions<Owner> {
+  readonly host: ConnectionHost<Owner>;
+  readonly isClient: boolean;
+  readonly peerId: number;
+  readonly now: number;
+  readonly form: ChecksumForm;
+  /** Round-trip time as the mesh knows it, 0 = unknown. */
+  readonly rttMs: number;
+  readonly localCid: Uint8Array;
+  /** Server: the client's source connection ID. Client: the random one of its first packets. */
+  readonly remoteCid: Uint8Array;
+  /** Destination connection ID of the client's first packet. */
+  readonly originalCid: Uint8Array;
+}
+
+export type ConnectionState = "handshaking" | "open" | "closing" | "draining" | "gone";
+
+/** Why the connection is closed: what its CONNECTION_CLOSE says. */
+export interface Closing {
+  readonly isApplication: boolean;
+  readonly code: number;
+  readonly reason: Uint8Array;
+}
+
+const NO_REASON_TEXT = new Uint8Array(0);
+
+export class Connection<Owner> implements StreamHost, PacketOwner {
+  readonly host: ConnectionHost<Owner>;
+  readonly isClient: boolean;
+  readonly peerId: number;
+  readonly createdAt: number;
+  readonly localCid: Uint8Array;
+  readonly originalCid: Uint8Array;
+  remoteCid: Uint8Array;
+  /** Client: the server's connection ID is known. */
+  hasRemoteCid: boolean;
+  form: ChecksumForm;
+  /** A packet of the peer has shown its form. */
+  isFormKnown = false;
+  state: ConnectionState = "handshaking";
+  closing: Closing | undefined = undefined;
+
+  readonly initial = new PacketSpace(PacketKind.initial, MAX_HANDSHAKE_RECORDS);
+  readonly handshake = new PacketSpace(PacketKind.handshake, MAX_HANDSHAKE_RECORDS);
+  readonly data = new PacketSpace(PacketKind.short, MAX_SENT_RECORDS);
+  readonly spaces: readonly [PacketSpace, PacketSpace, PacketSpace];
+  readonly recovery: Recovery;
+
+  /** `Item` bits of the connection that must be told. */
+  pending = 0;
+  /** Our own block, in the space where it belongs. */
+  readonly block: Uint8Array;
+  peer: TransportParameters = DEFAULT_PARAMETERS;
+  datagramBytes = STOCK_DATAGRAM_BYTES;
+  keyPhase = false;
+  /** Number of the packet that ended the old key phase. */
+  keyPhaseFrom = -1;
+  /** Answer to a PATH_CHALLENGE. */
+  pathResponse: Uint8Array | undefined = undefined;
+  /** RETIRE_CONNECTION_ID frames to send, as sequence numbers. */
+  readonly retire: number[] = [];
+  resetToken: Uint8Array | undefined;
+
+  // ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  readonly streams = new Map<number, StreamCore>();
+  /** Streams that may be opened (client), or have been (server): a count. */
+  openedStreams = 0;
+  /** How many the peer allows us, and how many we allow it. */
+  maxStreamsPeer = 0;
+  maxStreamsLocal = 0;
+  queueHead: StreamCore | undefined = undefined;
+  #queueTail: StreamCore | undefined = undefined;
+  pendingHead: StreamCore | undefined = undefined;
+  #pendingTail: StreamCore | undefined = undefined;
+
+  // ── flow control of the connection, bytes ─────────────────────────────────────────────────────────────────────────
+  /** New stream bytes that were sent, and how many the peer allows. */
+  sentData = 0;
+  maxDataPeer = 0;
+  maxDataLocal: number;
+  readonly #window: number;
+  readonly #streamWindow: number;
+  #receivedData = 0;
+  #consumedData = 0;
+
+  // ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  receivedBytes = 0;
+  sentBytes = 0;
+  /** Something was heard of the peer at all. */
+  hasHeard = false;
+  lastHeardAt: number;
+  lastElicitedAt: number;
+  /** Since when something of ours is without an answer. */
+  waitingSince = Infinity;
+  isSuspect = false;
+  /** More would leave but for the pace. */
+  isPaced = false;
+  closeRepeats = 0;
+  owesClose = false;
+  #unusedSince: number;
+  #drainUntil = Infinity;
+
+  // ── places in the endpoint's structures; only it changes them ─────────────────────────────────────────────────────
+  dueAt = Infinity;
+  heapIndex = -1;
+  isPolled = false;
+  nextPolled: Connection<Owner> | undefined = undefined;
+
+  constructor(options: ConnectionOptions<Owner>) {
+    const { host, isClient, now } = options;
+    this.host = host;
+    this.isClient = isClient;
+    this.peerId = options.peerId;
+    this.createdAt = now;
+    this.lastHeardAt = now;
+    this.lastElicitedAt = now;
+    this.#unusedSince = now;
+    this.form = options.form;
+    this.localCid = options.localCid;
+    this.remoteCid = options.remoteCid;
+    this.originalCid = options.originalCid;
+    this.hasRemoteCid = !isClient;
+    this.spaces = [this.initial, this.handshake, this.data];
+    this.recovery = new Recovery(this, this.spaces, options.rttMs, MAX_ACK_DELAY_MS);
+    const poolBytes = host.pool.slotCount * host.pool.slotBytes;
+    this.#streamWindow = Math.min(INITIAL_STREAM_WINDOW, poolBytes >>> STREAM_WINDOW_POOL_SHIFT);
+    this.#window = Math.max(2 * this.#streamWindow, poolBytes >>> (STREAM_WINDOW_POOL_SHIFT - 1));
+    this.maxDataLocal = this.#window;
+    this.maxStreamsLocal = isClient ? 0 : host.limits.maxStreamsPerConnection;
+    this.block = encodeParameters({
+      ...DEFAULT_PARAMETERS,
+      originalDestinationCid: isClient ? undefined : options.originalCid,
+      maxIdleTimeoutMs: IDLE_TIMEOUT_MS,
+      maxDatagramBytes: STOCK_DATAGRAM_BYTES,
+      maxData: this.maxDataLocal,
+      maxStreamDataLocal: this.#streamWindow,
+      maxStreamDataRemote: this.#streamWindow,
+      maxStreams: this.maxStreamsLocal,
+      ackDelayExponent: ACK_DELAY_EXPONENT,
+      maxAckDelayMs: MAX_ACK_DELAY_MS,
+      sourceCid: this.localCid,
+      extendedDatagramBytes: host.limits.extendedDatagramBytes,
+    });
+    if (isClient) this.pending = Item.crypto;
+  }
+
+  get pool(): SlotPool {
+    return this.host.pool;
+  }
+
+  get isExtended(): boolean {
+    return this.peer.extendedDatagramBytes > 0;
+  }
+
+  get isOpen(): boolean {
+    return this.state === "open";
+  }
+
+  /** Packets may come and go. */
+  get isAlive(): boolean {
+    return this.state === "handshaking" || this.state === "open";
+  }
+
+  get srttMs(): number {
+    return this.recovery.roundTrip.isMeasured ? this.recovery.roundTrip.smoothedMs : 0;
+  }
+
+  get retransmittedShare(): number {
+    return this.recovery.lostShare;
+  }
+
+  /** Streams that could be opened now. */
+  get streamCredit(): number {
+    return this.isOpen && this.isClient ? this.maxStreamsPeer - this.openedStreams : 0;
+  }
+
+  // ── what its streams need ───────────────────────────────────────────────────────────────────────────────────────────
+
+  get spareSlots(): number {
+    return this.host.limits.spareSlots;
+  }
+
+  get chunkBytes(): number {
+    return this.datagramBytes - TAG_BYTES - MAX_DATA_HEADER_BYTES - this.remoteCid.length;
+  }
+
+  get windowChunks(): number {
+    return Math.floor((this.recovery.controller?.windowBytes ?? 0) / this.datagramBytes);
+  }
+
+  get shareSlots(): number {
+    return this.host.shareSlots;
+  }
+
+  get smoothedRttMs(): number {
+    return this.recovery.roundTrip.smoothedMs;
+  }
+
+  requestOutput(core: StreamCore): void {
+    if (!this.isAlive) return;
+    if (core.pending !== 0 && !core.isPending) {
+      core.isPending = true;
+      core.nextPending = undefined;
+      if (this.#pendingTail === undefined) this.pendingHead = core;
+      else this.#pendingTail.nextPending = core;
+      this.#pendingTail = core;
+    }
+    if (core.send.hasOutput && !core.isQueued) {
+      core.isQueued = true;
+      // What is repeated holds up its reader: it goes first.
+      if (core.send.lostChunks > 0) {
+        core.nextQueued = this.queueHead;
+        this.queueHead = core;
+        this.#queueTail ??= core;
+      } else this.#enqueue(core);
+    }
+    this.host.requestPoll(this);
+  }
+
+  #enqueue(core: StreamCore): void {
+    core.nextQueued = undefined;
+    if (this.#queueTail === undefined) this.queueHead = core;
+    else this.#queueTail.nextQueued = core;
+    this.#queueTail = core;
+  }
+
+  /** The stream at the head has had its turn. */
+  rotateQueue(): void {
+    const core = this.queueHead!;
+    if (core.nextQueued === undefined) return;
+    this.queueHead = core.nextQueued;
+    this.#enqueue(core);
+  }
+
+  /** The stream at the head has nothing to send, or may not. */
+  leaveQueue(): void {
+    const core = this.queueHead!;
+    this.queueHead = core.nextQueued;
+    if (this.queueHead === undefined) this.#queueTail = undefined;
+    core.nextQueued = undefined;
+    core.isQueued = false;
+  }
+
+  leavePending(): void {
+    const core = this.pendingHead!;
+    this.pendingHead = core.nextPending;
+    if (this.pendingHead === undefined) this.#pendingTail = undefined;
+    core.nextPending = undefined;
+    core.isPending = false;
+  }
+
+  noteReceived(bytes: number): boolean {
+    this.#receivedData += bytes;
+    return this.#receivedData <= this.maxDataLocal;
+  }
+
+  noteConsumed(bytes: number): void {
+    this.#consumedData += bytes;
+    if (this.maxDataLocal - this.#consumedData > this.#window - (this.#window >>> WINDOW_UPDATE_SHIFT))
+      return;
+    this.maxDataLocal = this.#consumedData + this.#window;
+    this.owe(Item.maxData);
+  }
+
+  streamOver(core: StreamCore): void {
+    if (!this.streams.delete(core.id)) return;
+    if (!this.isClient) {
+      this.maxStreamsLocal++;
+      const { maxStreamsPerConnection } = this.host.limits;
+      // Told in steps: when an eighth of what we allow has gone.
+      if (this.maxStreamsLocal % Math.max(1, maxStreamsPerConnection >>> 3) === 0) this.owe(Item.maxStreams);
+    }
+    if (this.streams.size === 0) this.#unusedSince = this.#settledAt;
+  }
+
+  owe(items: number): void {
+    if (!this.isAlive) return;
+    this.pending |= items;
+    this.host.requestPoll(this);
+  }
+
+  /** Client: a new stream; undefined = the peer allows no more. */
+  openStream(now: number): StreamCore | undefined {
+    if (this.streamCredit <= 0) return undefined;
+    return this.#addStream(4 * this.openedStreams++, now);
+  }
+
+  #addStream(id: number, now: number): StreamCore {
+    const maxSend = this.isClient ? this.peer.maxStreamDataRemote : this.peer.maxStreamDataLocal;
+    const core = new StreamCore(id, this, maxSend, this.#streamWindow, now);
+    this.streams.set(id, core);
+    return core;
+  }
+
+  // ── what the peer says ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The stream of a frame that the peer sends on it: undefined = it is over; a number = the error that closes the connection. */
+  streamFor(id: number, now: number): StreamCore | undefined | number {
+    const core = this.streams.get(id);
+    if (core !== undefined) return core;
+    // Only clients open streams here, and only bidirectional ones (proxies.md 6.2).
+    if (id % 4 !== 0) return QuicError.streamLimit;
+    const index = id / 4;
+    if (index < this.openedStreams) return undefined;
+    if (this.isClient) return QuicError.streamState;
+    if (index >= this.maxStreamsLocal) return QuicError.streamLimit;
+    // A stream opens all that are below it (RFC 9000, 2.1).
+    while (this.openedStreams <= index) {
+      const opened = this.#addStream(4 * this.openedStreams++, now);
+      this.host.streamOpened(this, opened, now);
+    }
+    return this.streams.get(id);
+  }
+
+  /** The peer's block. Returns the error that closes the connection, or 0. */
+  handleBlock(at: number, length: number, sourceCid: Uint8Array): number {
+    const read = decodeParameters(this.pool.bytes, at, length, this.isClient);
+    if (typeof read === "number") return read;
+    if (!equal(read.sourceCid, sourceCid)) return QuicError.transportParameter;
+    if (this.isClient && !equal(read.originalDestinationCid, this.originalCid))
+      return QuicError.transportParameter;
+    if (read.retrySourceCid) return QuicError.transportParameter;
+    this.peer = read;
+    this.resetToken = read.statelessResetToken;
+    this.maxDataPeer = read.maxData;
+    this.maxStreamsPeer = read.maxStreams;
+    if (read.extendedDatagramBytes > 0) {
+      this.datagramBytes = Math.min(read.extendedDatagramBytes, this.host.limits.extendedDatagramBytes);
+    }
+    this.recovery.peerAckDelayMs = read.maxAckDelayMs;
+    if (!this.isClient) this.owe(Item.crypto);
+    return 0;
+  }
+
+  /** Client: the server's block is here. Server: the client has ours. */
+  open(now: number): void {
+    if (this.state !== "handshaking") return;
+    this.state = "open";
+    const seed = new DataView(this.localCid.buffer, this.localCid.byteOffset, LOCAL_CID_BYTES).getUint32(0);
+    this.recovery.start(this.host.congestion, this.datagramBytes, seed);
+    this.recovery.dropSpace(this.initial);
+    if (this.isClient) {
+      // The server hears 1-RTT packets only after a Handshake packet; asking for an answer repeats it when it is lost.
+      this.handshake.owesPing = true;
+      this.handshake.ackAtMs = now;
+    } else {
+      this.recovery.dropSpace(this.handshake);
+      this.pending &= ~Item.crypto;
+      this.owe(Item.handshakeDone);
+    }
+    this.#unusedSince = now;
+    this.host.connectionOpen(this, now);
+    this.host.requestPoll(this);
+  }
+
+  /** HANDSHAKE_DONE. */
+  confirm(): void {
+    if (!this.handshake.isDropped) this.recovery.dropSpace(this.handshake);
+  }
+
+  handleMaxData(limit: number): void {
+    if (limit <= this.maxDataPeer) return;
+    this.maxDataPeer = limit;
+    for (const core of this.streams.values()) if (core.send.hasOutput) this.requestOutput(core);
+  }
+
+  handleMaxStreams(limit: number, now: number): void {
+    if (limit <= this.maxStreamsPeer) return;
+    this.maxStreamsPeer = limit;
+    this.host.streamsAllowed(this, now);
+  }
+
+  handleAck(space: PacketSpace, frames: FrameReader, now: number): number {
+    if (frames.largest >= space.nextNumber) return QuicError.protocolViolation;
+    const delayMs = space === this.data ? (frames.ackDelay * 2 ** this.peer.ackDelayExponent) / 1000 : 0;
+    this.recovery.beginAck(delayMs, now);
+    while (frames.nextRange()) this.recovery.handleRange(space, frames.rangeLow, frames.rangeHigh);
+    this.waitingSince = Infinity;
+    return 0;
+  }
+
+  /**
+   * NEW_CONNECTION_ID. We stay on the first one, unless the peer wants it retired (RFC 9000, 19.15). Its reset token counts all the
+   * same once we use it.
+   */
+  handleNewConnectionId(frames: FrameReader, now: number): number {
+    const { value, retirePriorTo, dataAt, dataBytes } = frames;
+    if (retirePriorTo <= this.#remoteCidNumber || value < retirePriorTo) return 0;
+    // A longer one would make the chunks that are cut already too large for a datagram.
+    if (this.retire.length >= MAX_RETIRED || dataBytes > this.remoteCid.length)
+      return QuicError.connectionIdLimit;
+    this.retire.push(this.#remoteCidNumber);
+    this.#remoteCidNumber = value;
+    const { bytes } = this.pool;
+    this.remoteCid = bytes.slice(dataAt, dataAt + dataBytes);
+    this.resetToken = bytes.slice(dataAt + dataBytes, dataAt + dataBytes + RESET_TOKEN_BYTES);
+    this.setNow(now);
+    this.host.requestPoll(this);
+    return 0;
+  }
+  #remoteCidNumber = 0;
+
+  /** A packet that could be read has come. */
+  noteHeard(now: number): void {
+    this.lastHeardAt = now;
+    this.hasHeard = true;
+    this.isSuspect = false;
+    if (this.waitingSince !== Infinity) this.waitingSince = now;
+  }
+
+  // ── what became of what was sent ────────────────────────────────────────────────────────────────────────────────────
+
+  packetAcknowledged(space: PacketSpace, record: number): void {
+    const { sent } = space;
+    const cell = sent.cell(record);
+    const items = sent.cells[cell + Sent.items]!;
+    const told = sent.told(record);
+    if (told >= 0) space.received.forgetUpTo(told);
+    if ((items & STREAM_ITEMS) !== 0) {
+      sent.stream(record)!.handleAcknowledged(items, sent.cells[cell + Sent.chunk]!, this.#settledAt);
+    }
+  }
+
+  packetLost(space: PacketSpace, record: number): boolean {
+    const { sent } = space;
+    const cell = sent.cell(record);
+    const items = sent.cells[cell + Sent.items]!;
+    const own = items & ~STREAM_ITEMS;
+    if (own !== 0) this.owe(own);
+    if ((items & STREAM_ITEMS) === 0) return own !== 0;
+    const core = sent.stream(record)!;
+    if (this.streams.get(core.id) !== core) return own !== 0;
+    const again = core.handleLost(items, sent.cells[cell + Sent.chunk]!, sent.cells[cell + Stamp.order]!);
+    return own !== 0 || again;
+  }
+
+  // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #settledAt = 0;
+
+  /** Before input is handled and before output is made. */
+  setNow(now: number): void {
+    this.#settledAt = now;
+  }
+
+  /** Whatever is due. */
+  handleTimeout(now: number): void {
+    this.setNow(now);
+    if (!this.isAlive) {
+      if (now >= this.#drainUntil) this.#leave();
+      return;
+    }
+    this.recovery.settle(now);
+    if (now >= this.#idleAt) this.#end("silent", now);
+    else if (this.state === "handshaking" && now >= this.createdAt + HANDSHAKE_TIMEOUT_MS)
+      this.close(false, QuicError.none, now, "no_answer");
+    else if (this.isClient && this.streams.size === 0 && now >= this.#unusedAt)
+      this.close(true, QuicError.none, now, "finished");
+    else {
+      if (now >= this.#keepAliveAt) this.data.owesPing = true;
+      if (now >= this.#suspectAt) {
+        this.isSuspect = true;
+        this.host.connectionSuspect(this, now);
+      }
+    }
+    this.host.requestPoll(this);
+  }
+
+  get #idleAt(): number {
+    const own = this.peer.maxIdleTimeoutMs;
+    const timeoutMs = own > 0 ? Math.min(own, IDLE_TIMEOUT_MS) : IDLE_TIMEOUT_MS;
+    return (
+      this.lastHeardAt + Math.max(timeoutMs, 3 * this.recovery.roundTrip.probeTimeoutMs(MAX_ACK_DELAY_MS))
+    );
+  }
+
+  get #keepAliveAt(): number {
+    if (this.state !== "open" || this.streams.size === 0 || this.data.sent.flying > 0) return Infinity;
+    return Math.max(this.lastHeardAt, this.lastElicitedAt) + KEEP_ALIVE_MS;
+  }
+
+  get #unusedAt(): number {
+    if (!this.isClient || this.state !== "open" || this.streams.size > 0) return Infinity;
+    return this.#unusedSince + UNUSED_CONNECTION_MS;
+  }
+
+  get #suspectAt(): number {
+    if (!this.isClient || this.isSuspect) return Infinity;
+    if (this.state === "handshaking") return this.hasHeard ? Infinity : this.createdAt + ATTEMPT_AFTER_MS;
+    const { roundTrip } = this.recovery;
+    return this.waitingSince + Math.max(SUSPECT_AFTER_MS, 2 * roundTrip.probeTimeoutMs(MAX_ACK_DELAY_MS));
+  }
+
+  get #handshakeAt(): number {
+    return this.state === "handshaking" ? this.createdAt + HANDSHAKE_TIMEOUT_MS : Infinity;
+  }
+
+  /** When `handleTimeout` and `poll` have something to do, if nothing comes in before. */
+  get nextTimeout(): number {
+    if (!this.isAlive) return this.owesClose ? this.#settledAt : this.#drainUntil;
+    let at = Math.min(this.recovery.nextTimeout, this.#idleAt, this.#keepAliveAt, this.#unusedAt);
+    at = Math.min(at, this.#suspectAt, this.#handshakeAt);
+    if (this.isPaced) at = Math.min(at, this.recovery.paceAtMs);
+    for (const space of this.spaces) at = Math.min(at, space.ackAtMs);
+    return at;
+  }
+
+  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends the connection and tells the peer. */
+  close(isApplication: boolean, code: number, now: number, reason: CloseReason, text = NO_REASON_TEXT): void {
+    if (!this.isAlive) return;
+    this.closing = { isApplication, code, reason: text };
+    this.owesClose = true;
+    this.#shut("closing", reason, now);
+  }
+
+  /** The peer broke a rule. */
+  fail(code: number, now: number): void {
+    if (!this.isAlive) return;
+    this.host.counters.protocolErrors++;
+    this.close(false, code, now, "reset");
+  }
+
+  /** The peer has closed the connection: it is answered once (proxies.md 6.11). */
+  handleClose(now: number): void {
+    if (this.state === "closing") {
+      this.state = "draining";
+      this.owesClose = false;
+      return;
+    }
+    if (!this.isAlive) return;
+    this.closing = { isApplication: false, code: QuicError.none, reason: NO_REASON_TEXT };
+    this.owesClose = true;
+    this.#shut("draining", "reset", now);
+  }
+
+  /** Something comes for a connection that we have closed: the peer may not have heard. */
+  answerClosed(): void {
+    if (this.state !== "closing" || ++this.closeRepeats > MAX_CLOSE_REPEATS) return;
+    this.owesClose = true;
+    this.host.requestPoll(this);
+  }
+
+  /** Ends it without a word. */
+  #end(reason: CloseReason, now: number): void {
+    this.#shut("draining", reason, now);
+    this.#leave();
+  }
+
+  /** The peer is gone, or does not know the connection any more. */
+  drop(reason: CloseReason, now: number): void {
+    if (this.isAlive) this.#end(reason, now);
+    else this.#leave();
+  }
+
+  #shut(state: "closing" | "draining", reason: CloseReason, now: number): void {
+    this.state = state;
+    this.host.counters.connectionsClosed++;
+    const ptoMs = this.recovery.roundTrip.probeTimeoutMs(MAX_ACK_DELAY_MS);
+    this.#drainUntil = now + DRAIN_PROBE_TIMEOUTS * ptoMs;
+    this.pending = 0;
+    const cores = [...this.streams.values()];
+    this.streams.clear();
+    this.host.connectionClosed(this, reason, now);
+    for (const core of cores) core.disconnect();
+    this.queueHead = this.#queueTail = undefined;
+    this.pendingHead = this.#pendingTail = undefined;
+    for (const space of this.spaces) {
+      space.sent.clear();
+      space.ackAtMs = Infinity;
+    }
+    this.host.requestPoll(this);
+  }
+
+  #leave(): void {
+    if (this.state === "gone") return;
+    this.state = "gone";
+    this.host.connectionGone(this);
+  }
+
+  /** The other form of the checksum, for another attempt. */
+  get otherForm(): ChecksumForm {
+    return otherForm(this.form);
+  }
+}
+
+/** Connection IDs of the peer that may wait for their RETIRE_CONNECTION_ID. */
+const MAX_RETIRED = 8;
+/** Longest headers of a packet of stream data without the connection ID: first byte, number, frame type, id, offset. */
+const MAX_DATA_HEADER_BYTES = 1 + 4 + 1 + 4 + 8;
+
+function equal(a: Uint8Array | undefined, b: Uint8Array): boolean {
+  return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,2 @@
+export { QuicEndpoint } from "./endpoint.ts";
+export type * from "./types.ts";
