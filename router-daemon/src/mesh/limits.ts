@@ -58,10 +58,12 @@ export const PING_TICK_MS = 1000;
 /** Pings are 2^index seconds apart. */
 export const MAX_PING_INDEX = 5;
 export const PING_TIMEOUT_MS = 2000;
-/** Unanswered pings in a row that end a link. */
-export const PING_LOSSES_TO_CLOSE = 5;
-/** The same for a link that something speaks against (a restarted peer, a new session from the same port). */
-export const PING_LOSSES_TO_CLOSE_SUSPECT = 2;
+/** The tick of a link in doubt: on a path that loses a third each way, half of the pings stay unanswered. */
+export const PING_DOUBT_TICK_MS = 200;
+/** Pings in a row, sent into silence, that end a link: six seconds of it. */
+export const PING_LOSSES_TO_CLOSE = 16;
+/** The same for a link that something speaks against (a restarted peer, a new session from the same port): three seconds. */
+export const PING_LOSSES_TO_CLOSE_SUSPECT = 5;
 export const LATENCY_WINDOW = 15;
 export const LOSS_WINDOW = 100;
 /** With several links to a peer the one to send on is chosen anew this often. */

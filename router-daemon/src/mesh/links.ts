@@ -179,7 +179,7 @@ export class Links {
   #tend(link: Link, pinger: Pinger, now: number): void {
     const { io, identity } = this.#context;
     const { number } = link;
-    if (pinger.expire(now)) {
+    if (pinger.expire(now, this.table.rxPackets[link.number]!)) {
       if (pinger.isDead) {
         this.close(link, this.#deathOf(link, pinger), now);
         return;

@@ -1,13 +1,17 @@
 /**
  * When a link is pinged, what its answers say, and when it is dead (links.md 6). One per link; no bytes here.
  *
- * A tick of 1 s decides: on a healthy link pings thin out to 2, 4, 8, 16, 32 s; a lost ping, or sending without hearing
- * anything, brings the next one at the next tick.
+ * A tick of 1 s decides: on a healthy link pings thin out to 2, 4, 8, 16, 32 s. A lost ping, or sending without hearing
+ * anything, brings the next one at once, and ticks of 200 ms until one is answered.
+ *
+ * Every packet of the link is a sign of life, and a path that loses much hardly loses everything: a lost ping counts against the
+ * link only when nothing at all came while its answer was waited for.
  */
 import {
   LATENCY_WINDOW,
   LOSS_WINDOW,
   MAX_PING_INDEX,
+  PING_DOUBT_TICK_MS,
   PING_LOSSES_TO_CLOSE,
   PING_LOSSES_TO_CLOSE_SUSPECT,
   PING_TICK_MS,
@@ -16,7 +20,7 @@ import {
 import type { Random32 } from "./types.ts";
 
 /** Unanswered pings at the same time: one per tick, each gone after 2 s, with room to spare. */
-const IN_FLIGHT = 8;
+const IN_FLIGHT = 16;
 /** Chance that a quiet link is pinged one step earlier than its interval. */
 const EARLY_CHANCE = 0.2;
 
@@ -32,6 +36,8 @@ export class Pinger {
   /** Ring of unanswered pings by sequence modulo its size; NaN = answered or none. */
   readonly #sentAtMs = new Float64Array(IN_FLIGHT).fill(Number.NaN);
   readonly #sequences = new Uint32Array(IN_FLIGHT);
+  /** Packets received before each of them was sent. */
+  readonly #rxAtSend = new Float64Array(IN_FLIGHT);
   #sequence = 0;
 
   readonly #rttMs = new Float64Array(LATENCY_WINDOW);
@@ -41,6 +47,8 @@ export class Pinger {
   #lostCount = 0;
   #lostNext = 0;
   #lossesInARow = 0;
+  /** Of them, those since the last sign of life. */
+  #silentLosses = 0;
   #suspect = false;
 
   constructor(random: Random32, now: number) {
@@ -70,7 +78,7 @@ export class Pinger {
   }
 
   get isDead(): boolean {
-    return this.#lossesInARow >= (this.#suspect ? PING_LOSSES_TO_CLOSE_SUSPECT : PING_LOSSES_TO_CLOSE);
+    return this.#silentLosses >= (this.#suspect ? PING_LOSSES_TO_CLOSE_SUSPECT : PING_LOSSES_TO_CLOSE);
   }
 
   get isSuspect(): boolean {
@@ -93,13 +101,14 @@ export class Pinger {
     return next;
   }
 
-  /** Counts pings whose time is over. True when there were any. */
-  expire(now: number): boolean {
+  /** Counts pings whose time is over, with the link's packets received so far. True when there were any. */
+  expire(now: number, rxPackets: number): boolean {
     let any = false;
     for (let at = 0; at < IN_FLIGHT; at++) {
       if (!(now >= this.#sentAtMs[at]! + PING_TIMEOUT_MS)) continue;
       this.#sentAtMs[at] = Number.NaN;
       this.#lossesInARow++;
+      this.#silentLosses = rxPackets === this.#rxAtSend[at] ? this.#silentLosses + 1 : 0;
       this.#result(1);
       any = true;
     }
@@ -112,11 +121,13 @@ export class Pinger {
    */
   tick(now: number, txPackets: number, rxPackets: number): number {
     if (now < this.#nextTickMs) return -1;
-    // After a pause (suspended machine) one tick stands for all that were missed.
-    this.#nextTickMs = Math.max(this.#nextTickMs + PING_TICK_MS, now + PING_TICK_MS / 2);
-    this.#ticks++;
     const unheard = txPackets > this.#seenTx && rxPackets === this.#seenRx;
-    if (this.#lossesInARow > 0 || this.#suspect || unheard) this.#index = 0;
+    const inDoubt = this.#lossesInARow > 0 || this.#suspect || unheard;
+    if (inDoubt) this.#index = 0;
+    const tickMs = inDoubt ? PING_DOUBT_TICK_MS : PING_TICK_MS;
+    // After a pause (suspended machine) one tick stands for all that were missed.
+    this.#nextTickMs = Math.max(this.#nextTickMs + tickMs, now + tickMs / 2);
+    this.#ticks++;
     this.#seenTx = txPackets;
     this.#seenRx = rxPackets;
     if (this.#ticks - this.#lastPingTick < 2 ** this.#index) return -1;
@@ -128,6 +139,7 @@ export class Pinger {
     const at = sequence % IN_FLIGHT;
     this.#sequences[at] = sequence;
     this.#sentAtMs[at] = now;
+    this.#rxAtSend[at] = rxPackets;
     return sequence;
   }
 
@@ -141,6 +153,7 @@ export class Pinger {
     this.#rttNext = (this.#rttNext + 1) % LATENCY_WINDOW;
     if (this.#rttCount < LATENCY_WINDOW) this.#rttCount++;
     this.#lossesInARow = 0;
+    this.#silentLosses = 0;
     this.#suspect = false;
     this.#result(0);
     return true;

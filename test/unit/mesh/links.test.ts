@@ -96,13 +96,11 @@ test("a link comes up through 30 % loss each way and stays", (t) => {
     net.jitterMs = 20;
   });
   t.true(network.runUntil(() => isLinked(a, b), 30_000));
-  network.lossShare = 0.05;
-  network.run(5_000);
-  const before = b.eventsOf("link_down").length;
-  network.run(600_000);
-  t.is(b.eventsOf("link_down").length, before, "ten minutes at 5 %");
+  // An hour in which nothing but pings and route news crosses the link.
+  network.run(3_600_000);
+  for (const node of [a, b]) t.deepEqual(node.eventsOf("link_down"), []);
   const loss = b.node.peerSnapshots()[0]?.lossShare ?? 0;
-  t.true(loss > 0.01 && loss < 0.3, `${loss}`);
+  t.true(loss > 0.3 && loss < 0.7, `${loss}`);
 });
 
 // ── ending and coming back ──────────────────────────────────────────────────────────────────────────────────────────
