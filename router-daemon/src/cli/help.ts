@@ -2,11 +2,14 @@ import { SOURCE_FLAGS } from "../config/flags.ts";
 import { isList, OPTION_LIST, placeText } from "../config/options.ts";
 import { COMMON_FLAGS, type CommandFlag, methodFlags } from "./arguments.ts";
 import { COMMANDS, methodOf } from "./commands.ts";
+import { IMPORT_FLAGS } from "./convert.ts";
 
 /** Commands that do not ask the daemon. */
 const LOCAL_COMMANDS: Readonly<Record<string, string>> = {
   run: "Run the daemon in the foreground until SIGTERM; SIGHUP reads the configuration again.",
   check: "Check a configuration without using it; takes the flags of run.",
+  import: "Turn a TOML file of EasyTier into a uci file, printed or written.",
+  export: "Print a configuration as TOML, without the secret unless asked; takes the flags of run.",
   firewall: 'Print the nftables table that a configuration needs, for "nft -f -"; takes the flags of run.',
   version: "Version of this program, and of the daemon if it runs.",
   help: "This text, or the flags of one command.",
@@ -16,10 +19,15 @@ export const COMMAND_NAMES: readonly string[] = [
   "run",
   ...Object.keys(COMMANDS),
   "check",
+  "import",
+  "export",
   "firewall",
   "version",
   "help",
 ];
+
+/** Local commands that are told a configuration the way `run` is. */
+const TAKE_RUN_FLAGS: readonly string[] = ["run", "check", "export", "firewall"];
 
 /** Columns of help texts. */
 const HELP_WIDTH = 100;
@@ -32,14 +40,15 @@ export function overview(): string {
     "",
     "Usage: kcp-router COMMAND [FLAGS]",
     "",
-    ...COMMAND_NAMES.map((name) => entry(name, doc(name), 10)),
+    ...COMMAND_NAMES.map((name) => entry(name, doc(name), 14)),
     "",
     'Flags of a command: "kcp-router help COMMAND". Exit status: 0 done, 1 failed, 2 wrong usage or configuration.',
   ].join("\n");
 }
 
 export function commandHelp(name: string): string | undefined {
-  if (name === "run" || name === "check" || name === "firewall") return runHelp(name);
+  if (TAKE_RUN_FLAGS.includes(name)) return runHelp(name);
+  if (name === "import") return importHelp();
   const local = LOCAL_COMMANDS[name];
   if (local !== undefined) return `Usage: kcp-router ${name}\n\n${local}`;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -53,6 +62,11 @@ export function commandHelp(name: string): string | undefined {
     "",
     ...flags.map(flagEntry),
   ].join("\n");
+}
+
+function importHelp(): string {
+  const flags = IMPORT_FLAGS.map(flagEntry);
+  return ["Usage: kcp-router import FILE [FLAGS]", "", LOCAL_COMMANDS.import ?? "", "", ...flags].join("\n");
 }
 
 function runHelp(name: string): string {
@@ -76,6 +90,9 @@ function runHelp(name: string): string {
     "",
     ...sources,
     ...(name === "check" ? [flagEntry({ flag: "--json", placeholder: "", help: "Print JSON." })] : []),
+    ...(name === "export"
+      ? [flagEntry({ flag: "--with-secrets", placeholder: "", help: "Print the network's secret, too." })]
+      : []),
     "",
     "Options, with their place in the file:",
     ...options,

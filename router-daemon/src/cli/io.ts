@@ -10,6 +10,8 @@ export interface CliIo {
   /** Calls a method of the daemon behind a socket. */
   request(socket: string, method: string, args: object): Promise<Answer<unknown> | Unreachable>;
   readonly files: FileAccess;
+  /** Puts a whole text file in place of another, at once, readable by its owner only. A sentence when that failed. */
+  replaceFile(path: string, text: string): string | undefined;
   readonly systemHostname: string;
   /** What executes this, `node 20.20.2`. */
   readonly engine: string;

@@ -5,6 +5,7 @@ import { didYouMean } from "../config/suggest.ts";
 import { COMMON_FLAGS, methodArguments, methodFlags, parseArguments } from "./arguments.ts";
 import { ApiClient, CallError } from "./client.ts";
 import { COMMANDS, type Command, methodOf } from "./commands.ts";
+import { exportCommand, importCommand } from "./convert.ts";
 import { firewallCommand } from "./firewall.ts";
 import { COMMAND_NAMES, commandHelp, overview } from "./help.ts";
 import { type CliIo, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./io.ts";
@@ -40,6 +41,10 @@ export async function main(args: readonly string[], environment: CliEnvironment)
       return runCommand(rest, io, environment.signals, environment.runDaemon);
     case "check":
       return checkCommand(rest, io);
+    case "import":
+      return importCommand(rest, io);
+    case "export":
+      return exportCommand(rest, io);
     case "firewall":
       return firewallCommand(rest, io);
     case "version":
@@ -97,7 +102,7 @@ function withPositional(
 function socketFor(values: ReadonlyMap<string, string>, io: CliIo) {
   const given = values.get("--socket");
   if (given !== undefined) return { ok: true, path: given } as const;
-  return socketOfConfig(values.get("--config-file"), io.files);
+  return socketOfConfig(values.get("--config-file") ?? values.get("--uci"), io.files);
 }
 
 async function versionCommand(rest: readonly string[], io: CliIo): Promise<number> {

@@ -17,7 +17,7 @@ function loadWithSecret(args: readonly string[], secret = "hunter2\n", mode?: nu
     files: filesOf({ secret, "a.toml": MINIMAL }, mode),
     systemHostname: "box",
   });
-  return outcomeOf(loaded.problems, loaded.ok ? loaded.config : undefined);
+  return outcomeOf(loaded);
 }
 
 test("EasyTier's flags configure a node without a file", (t) => {

@@ -2,6 +2,7 @@ import type { Config } from "../../../router-daemon/src/config/config.ts";
 import { type FileAccess, loadConfig } from "../../../router-daemon/src/config/load.ts";
 import { type Problem, problemSentence } from "../../../router-daemon/src/config/problem.ts";
 import { DEFAULT_UCI_FILE } from "../../../router-daemon/src/config/uci/sections.ts";
+import type { Verified } from "../../../router-daemon/src/config/verify.ts";
 
 /** A file system of a few texts. Modes are 0600 unless told otherwise. */
 export function filesOf(texts: Readonly<Record<string, string>>, mode = 0o100600): FileAccess {
@@ -18,6 +19,8 @@ export function filesOf(texts: Readonly<Record<string, string>>, mode = 0o100600
 
 export interface Outcome {
   readonly config: Config | undefined;
+  /** What of it was written. */
+  readonly written: Partial<Config> | undefined;
   readonly problems: readonly Problem[];
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
@@ -30,20 +33,27 @@ export function load(args: readonly string[], toml?: string, mode?: number): Out
     files: filesOf(toml === undefined ? {} : { "a.toml": toml }, mode),
     systemHostname: "box",
   });
-  return outcomeOf(loaded.problems, loaded.ok ? loaded.config : undefined);
+  return outcomeOf(loaded);
 }
 
 /** Loads the text of /etc/config/kcp-router. */
 export function loadUci(text: string, args: readonly string[] = [], mode?: number): Outcome {
   const files = filesOf({ [DEFAULT_UCI_FILE]: text }, mode);
   const loaded = loadConfig({ args, files, systemHostname: "box" });
-  return outcomeOf(loaded.problems, loaded.ok ? loaded.config : undefined);
+  return outcomeOf(loaded);
 }
 
-export function outcomeOf(problems: readonly Problem[], config: Config | undefined): Outcome {
+export function outcomeOf(loaded: Verified): Outcome {
+  const { problems } = loaded;
   const sentences = (severity: Problem["severity"]) =>
     problems.filter((problem) => problem.severity === severity).map(problemSentence);
-  return { config, problems, errors: sentences("error"), warnings: sentences("warning") };
+  return {
+    config: loaded.ok ? loaded.config : undefined,
+    written: loaded.ok ? loaded.written : undefined,
+    problems,
+    errors: sentences("error"),
+    warnings: sentences("warning"),
+  };
 }
 
 /** The least that makes a configuration complete and free of warnings. */
