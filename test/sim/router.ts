@@ -1,4 +1,4 @@
-import type { ConnectionRow, EventRow } from "../../router-daemon/src/api/view.ts";
+import type { ConnectionRow, EventRow } from "../../router-daemon/src/api/rows.ts";
 import { type Config, DEFAULTS } from "../../router-daemon/src/config/config.ts";
 import { type InterfaceAddress, parseIpv4, parseWithPrefix } from "../../router-daemon/src/config/ipv4.ts";
 import { Secret } from "../../router-daemon/src/config/secret.ts";

@@ -35,6 +35,10 @@ export function requiredInteger(min: number, max: number, help: string) {
   return tell(schema, { type: "integer", allowed: `a whole number from ${min} to ${max}`, help });
 }
 
+export function requiredChoice<const T extends readonly string[]>(choices: T, help: string) {
+  return tell(v.picklist(choices), { type: "string", allowed: `one of ${choices.join(", ")}`, help });
+}
+
 export function switchArgument(help: string) {
   return tell(v.optional(v.boolean(), false), { type: "boolean", allowed: "true or false", help });
 }

@@ -2,7 +2,9 @@ import { Hono } from "hono";
 import { MAX_CONFIG_BYTES } from "../config/toml.ts";
 import { argumentInfo } from "./argument.ts";
 import { type Answer, ERROR_STATUS, refusal } from "./error.ts";
-import { type AnyMethod, findMethod, invoke, METHOD_NAMES } from "./methods.ts";
+import { invoke } from "./invoke.ts";
+import type { AnyMethod } from "./method.ts";
+import { findMethod, METHOD_NAMES } from "./methods.ts";
 import type { DaemonView } from "./view.ts";
 
 /** Largest request body: a configuration to be checked, with JSON's escapes. Whoever reads it from the wire sees to it. */

@@ -1,5 +1,5 @@
 import { choiceArgument, integerArgument, switchArgument, textArgument } from "./argument.ts";
-import type { ConnectionRow } from "./view.ts";
+import { type ConnectionRow, ENTRY_STATES, ROLES, TRANSPORTS } from "./rows.ts";
 
 /** Most rows in one answer. */
 export const MAX_PAGE_ROWS = 1000;
@@ -55,8 +55,14 @@ export const CONNECTION_ARGUMENTS = {
     MAX_FILTER_LENGTH,
     "Only rows that hold this text in an address, the peer's name or the reason.",
   ),
-  transport: choiceArgument(["", "tcp", "kcp", "quic"], "", "Only this transport."),
-  role: choiceArgument(["", "source", "destination"], "", "Only this role."),
+  transport: choiceArgument(["", ...TRANSPORTS], "", "Only this transport."),
+  role: choiceArgument(["", ...ROLES], "", "Only this role."),
+  state: choiceArgument(["", ...ENTRY_STATES], "", "Only this state."),
+  peer: integerArgument(0, 0xffff_ffff, 0, "Only connections with this peer, by its id; 0 = all."),
+  source: textArgument(
+    MAX_FILTER_LENGTH,
+    "Only connections of the client with this address, without a port.",
+  ),
   live: switchArgument("Only connections that are not closed yet."),
   sort: choiceArgument(SORT_KEYS, "startTime", "Column to sort by."),
   descending: switchArgument("Largest (or latest) first."),
@@ -68,6 +74,9 @@ export interface ConnectionQuery {
   readonly text: string;
   readonly transport: "" | ConnectionRow["transport"];
   readonly role: "" | ConnectionRow["role"];
+  readonly state: "" | ConnectionRow["state"];
+  readonly peer: number;
+  readonly source: string;
   readonly live: boolean;
   readonly sort: (typeof SORT_KEYS)[number];
   readonly descending: boolean;
@@ -83,6 +92,9 @@ export function queryConnections(
     (row) =>
       (query.transport === "" || row.transport === query.transport) &&
       (query.role === "" || row.role === query.role) &&
+      (query.state === "" || row.state === query.state) &&
+      (query.peer === 0 || row.peerId === query.peer) &&
+      (query.source === "" || row.src.startsWith(`${query.source}:`)) &&
       (!query.live || row.state !== "Closed") &&
       (text === "" || searchText(row).includes(text)),
   );

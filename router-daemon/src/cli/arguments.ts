@@ -1,6 +1,6 @@
 import { argumentInfo } from "../api/argument.ts";
 import { fromText } from "../api/http.ts";
-import type { AnyMethod } from "../api/methods.ts";
+import type { AnyMethod } from "../api/method.ts";
 import { shownValue } from "../config/problem.ts";
 import { didYouMean } from "../config/suggest.ts";
 
@@ -16,6 +16,7 @@ export const COMMON_FLAGS: readonly CommandFlag[] = [
   { flag: "--json", placeholder: "", help: "Print JSON instead of a table." },
   { flag: "--socket", placeholder: "PATH", help: "Socket of the daemon." },
   { flag: "--config-file", placeholder: "FILE", help: "Take the socket from this configuration (also -c)." },
+  { flag: "--uci", placeholder: "FILE", help: "The same for a uci file." },
 ];
 
 /** Flags that follow from the arguments of a method: `peer_id` is `--peer-id`. */

@@ -48,5 +48,5 @@ export class ApiClient {
   }
 }
 
-type PagedMethod = "peers" | "routes" | "connections";
+type PagedMethod = "peers" | "transports" | "routes" | "connections";
 type RowOf<Name extends PagedMethod> = ResultOf<Name> extends Page<infer Row> ? Row : never;

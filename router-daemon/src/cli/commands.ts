@@ -1,7 +1,18 @@
-import { type AnyMethod, findMethod, type MethodName } from "../api/methods.ts";
+import type { AnyMethod } from "../api/method.ts";
+import { findMethod, type MethodName } from "../api/methods.ts";
 import type { CommandFlag } from "./arguments.ts";
 import type { ApiClient } from "./client.ts";
-import { eventLines, nodePairs, peerTable, proxyTable, routeTable, statusText } from "./views.ts";
+import { safeJson } from "./safe-text.ts";
+import {
+  diagnosisText,
+  eventLines,
+  nodePairs,
+  peerTable,
+  proxyTable,
+  routeTable,
+  statusText,
+  transportTable,
+} from "./views.ts";
 
 /** What a command got from the command line. */
 export interface CommandInput {
@@ -54,6 +65,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { value: rows, text: () => peerTable(rows, wide) };
     },
   },
+  transport: {
+    method: "transports",
+    doc: docOf("transports"),
+    flags: [],
+    async run({ client, args }) {
+      const rows = await client.rows("transports", args);
+      return { value: rows, text: () => transportTable(rows) };
+    },
+  },
   route: {
     method: "routes",
     doc: docOf("routes"),
@@ -90,6 +110,27 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { value: rows, text: () => (rows.length === 0 ? "No events yet." : eventLines(rows)) };
     },
   },
+  diagnose: {
+    method: "diagnose",
+    doc: docOf("diagnose"),
+    flags: [],
+    async run({ client, args }) {
+      const value = await client.call("diagnose", args);
+      return { value, text: () => diagnosisText(value) };
+    },
+  },
+  overview: {
+    method: "overview",
+    doc: docOf("overview"),
+    flags: [],
+    run: asJson("overview"),
+  },
+  "export-debug": {
+    method: "debug_bundle",
+    doc: docOf("debug_bundle"),
+    flags: [],
+    run: asJson("debug_bundle"),
+  },
   close: {
     method: "close_connection",
     doc: docOf("close_connection"),
@@ -113,7 +154,25 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { value, text: () => applied + waiting };
     },
   },
+  "log-level": {
+    method: "set_log_level",
+    doc: docOf("set_log_level"),
+    positional: "level",
+    flags: [],
+    async run({ client, args }) {
+      const value = await client.call("set_log_level", args);
+      return { value, text: () => `The log shows ${value.level} until the configuration is read again.` };
+    },
+  },
 };
+
+/** A method whose answer is for programs: JSON, also without `--json`. */
+function asJson(method: "overview" | "debug_bundle"): Command["run"] {
+  return async ({ client, args }) => {
+    const value = await client.call(method, args);
+    return { value, text: () => safeJson(value) };
+  };
+}
 
 export function methodOf(command: Command): AnyMethod {
   const method = findMethod(command.method);

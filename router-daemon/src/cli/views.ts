@@ -1,4 +1,5 @@
-import type { ConnectionRow, EventRow, NodeInfo, PeerRow, RouteRow, StatusInfo } from "../api/view.ts";
+import type { Diagnosis, NodeInfo, StatusInfo } from "../api/reports.ts";
+import type { ConnectionRow, EventRow, PeerRow, RouteRow, TransportRow } from "../api/rows.ts";
 import {
   capitalized,
   formatAge,
@@ -66,6 +67,18 @@ export function peerTable(rows: readonly PeerRow[], wide: boolean): string {
   return renderTable(wide ? PEER_WIDE_COLUMNS : PEER_COLUMNS, rows);
 }
 
+const TRANSPORT_COLUMNS: readonly Column<TransportRow>[] = [
+  { title: "ipv4", text: (row) => row.ipv4 },
+  { title: "hostname", text: (row) => row.hostname },
+  { title: "subnets", text: (row) => row.exportedSubnets.join(",") },
+  { title: "tcp_uses", text: (row) => capitalized(row.transport) },
+  { title: "reason", text: (row) => row.reasonText },
+];
+
+export function transportTable(rows: readonly TransportRow[]): string {
+  return renderTable(TRANSPORT_COLUMNS, rows);
+}
+
 const ROUTE_COLUMNS: readonly Column<RouteRow>[] = [
   { title: "destination", text: (row) => row.destination },
   { title: "kind", text: (row) => row.kind },
@@ -121,6 +134,18 @@ export function statusText(status: StatusInfo, nowUnixSeconds: number): string {
   );
   const notes = status.flags.filter((flag) => flag.note !== "").map((flag) => `Note: ${flag.note}`);
   return [safeMessage([status.summary, ...problems, ...notes].join("\n")), renderPairs(pairs)].join("\n");
+}
+
+/** One line per check, a remedy under what failed, and a last line that counts. */
+export function diagnosisText({ checks, tookMs }: Diagnosis): string {
+  const lines = checks.flatMap(({ outcome, title, message, remedy }) => [
+    `${outcome.padEnd(7)} ${title}: ${message}`,
+    ...(remedy === "" ? [] : [`        Remedy: ${remedy}`]),
+  ]);
+  const failures = checks.filter(({ outcome }) => outcome === "failed").length;
+  const sum =
+    failures === 0 ? "Nothing is wrong." : failures === 1 ? "1 check failed." : `${failures} checks failed.`;
+  return safeMessage([...lines, `${sum} It took ${(tookMs / 1000).toFixed(1)} s.`].join("\n"));
 }
 
 export function eventLines(rows: readonly EventRow[]): string {

@@ -11,19 +11,11 @@
  * ```
  */
 import { FixedSlotPool, type SlotPool } from "kcp-ts";
+import type { Diagnosis, NodeInfo, StatusInfo, VersionInfo } from "../api/reports.ts";
+import type { ConnectionRow, EventRow, PeerRow, RouteRow } from "../api/rows.ts";
 import { VERSION } from "../api/version.ts";
-import type {
-  ConnectionRow,
-  DaemonView,
-  EventRow,
-  NodeInfo,
-  PeerRow,
-  ReloadResult,
-  RouteRow,
-  StatusInfo,
-  VersionInfo,
-} from "../api/view.ts";
-import { type Config, flagStates, tunMtu } from "../config/config.ts";
+import type { DaemonView, ReloadResult } from "../api/view.ts";
+import { type Config, flagStates, type LogLevel, tunMtu } from "../config/config.ts";
 import { applyLive, diffConfig } from "../config/diff.ts";
 import { formatInterfaceAddress, formatPrefix } from "../config/ipv4.ts";
 import { DataPath } from "../data-path.ts";
@@ -33,9 +25,13 @@ import { EntryTable, MAX_CLOSED_ENTRIES } from "../proxy/entry.ts";
 import { MAX_PLAIN_FLOWS, PlainFlows } from "../proxy/plain-flows.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { AddressWatch, type OwnAddress } from "./address-watch.ts";
+import type { Check, Scene } from "./diagnosis/check.ts";
+import { Diagnoser } from "./diagnosis/diagnoser.ts";
+import { findTarget } from "./diagnosis/target.ts";
 import { ServedAddresses } from "./dial-policy.ts";
 import { type EventLevel, EventLog } from "./event-log.ts";
 import { HostRandom } from "./host-random.ts";
+import { InstanceMemory } from "./instance-memory.ts";
 import { KernelRoutes } from "./kernel-routes.ts";
 import { connectionRow, peerRow, routeRow } from "./rows.ts";
 import { closeSession, openSession, reserveRegions, type Session, type SessionParts } from "./session.ts";
@@ -47,10 +43,9 @@ import {
   served,
   toldAddresses,
 } from "./settings.ts";
-import { problems, summary } from "./status.ts";
-
-/** Peers whose restart is recognised by their instance id. */
-const MAX_INSTANCES = 1024;
+import { Sleeper } from "./sleeper.ts";
+import { counters, problems, summary } from "./status.ts";
+import { TransportWatch } from "./transport-watch.ts";
 
 /** What the daemon needs of the process around it. */
 export interface DaemonServices {
@@ -69,8 +64,14 @@ export interface DaemonServices {
     | { readonly ok: false; readonly problems: readonly string[] };
   /** Resident memory of the process in bytes, or null. */
   residentBytes(): number | null;
+  /** Text of a small file, or undefined; left out = no file can be read. */
+  readFile?(path: string): string | undefined;
   /** Ends the process's run with a sentence. */
   fail(message: string): void;
+  /** Something happened: for those who follow the daemon from outside. */
+  onEvent?(row: EventRow): void;
+  /** What else `diagnose` examines on this kind of machine. */
+  readonly checks?: readonly Check[];
   /** The pool over the host's slots, when it is to be another than `FixedSlotPool`: one that watches, in tests. */
   createPool?(memory: HostMemory): SlotPool;
 }
@@ -85,16 +86,18 @@ export class Daemon implements DaemonView {
   readonly #served: ServedAddresses;
   readonly #kernelRoutes: KernelRoutes;
   readonly #watch: AddressWatch;
+  readonly #sleeper = new Sleeper();
+  readonly #diagnoser: Diagnoser;
   readonly #parts: SessionParts;
   readonly #startTime: number;
+  readonly #startedAt: number;
   #config: Config;
   #session: Session | undefined;
   #tun: TunInfo | undefined;
   #stopping = false;
   /** A name was asked for in this wake-up. */
   #resolving = false;
-  /** Instance id → peer id last seen with it: a restarted peer's connections are ended at once. */
-  readonly #instances = new Map<string, number>();
+  readonly #instances = new InstanceMemory();
 
   constructor(config: Config, services: DaemonServices) {
     this.#config = config;
@@ -105,7 +108,14 @@ export class Daemon implements DaemonView {
       services.createPool?.(memory) ??
       new FixedSlotPool(memory.slotCount, { arena: memory.arena, slotBytes: memory.slotBytes });
     this.#startTime = this.#host.unixTime();
-    this.#log = new EventLog(services.print, () => this.#host.unixTime(), config.log_level);
+    this.#startedAt = this.#host.now();
+    this.#log = new EventLog(
+      services.print,
+      () => this.#host.unixTime(),
+      config.log_level,
+      (row) => services.onEvent?.(row),
+    );
+    this.#diagnoser = new Diagnoser(services.checks ?? []);
     this.#entries = new EntryTable(() => this.#host.unixTime());
     const regions = reserveRegions(this.#host);
     const random = new HostRandom(this.#host);
@@ -113,6 +123,10 @@ export class Daemon implements DaemonView {
     this.#path = new DataPath(this.#host, this.#pool);
     this.#served = new ServedAddresses(served(config, services.localAddresses()));
     this.#watch = new AddressWatch(() => this.#services.localAddresses(), this.#host.now());
+    const transports = new TransportWatch(
+      () => this.peers(),
+      (message) => this.#event("info", "transport_changed", message),
+    );
     this.#kernelRoutes = new KernelRoutes((add, network, length) =>
       this.#tun === undefined ? -1 : this.#host.tunRoute(this.#tun.handle, add, network, length),
     );
@@ -125,7 +139,7 @@ export class Daemon implements DaemonView {
       served: this.#served,
       regions,
       random,
-      timed: [this.#entries, plainFlows, this.#watch],
+      timed: [this.#entries, plainFlows, this.#watch, this.#sleeper, transports],
       kcpInput: () => !this.#config.disable_kcp_input,
     };
   }
@@ -171,6 +185,7 @@ export class Daemon implements DaemonView {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#sleeper.stop();
     if (this.#session !== undefined) closeSession(this.#session, this.#path, this.#host.now());
     this.#session = undefined;
     this.#path.dispose();
@@ -249,17 +264,8 @@ export class Daemon implements DaemonView {
 
   /** A peer that was restarted has a new id: what hung on the old one is over. */
   #noteInstance(session: Session, peerId: number): void {
-    const instanceId = session.mesh.peer(peerId)?.instanceId ?? "";
-    if (instanceId === "") return;
-    const before = this.#instances.get(instanceId);
-    if (this.#instances.size >= MAX_INSTANCES && before === undefined) {
-      for (const oldest of this.#instances.keys()) {
-        this.#instances.delete(oldest);
-        break;
-      }
-    }
-    this.#instances.set(instanceId, peerId);
-    if (before === undefined || before === peerId) return;
+    const before = this.#instances.note(session.mesh.peer(peerId)?.instanceId ?? "", peerId);
+    if (before === undefined) return;
     const now = this.#host.now();
     session.sourceEndpoint.forgetPeer(before, now);
     session.destinationEndpoint.forgetPeer(before, now);
@@ -304,6 +310,10 @@ export class Daemon implements DaemonView {
 
   version(): VersionInfo {
     return { version: VERSION, engine: this.#services.engine };
+  }
+
+  clock() {
+    return { time: this.#host.unixTime(), uptimeMs: Math.floor(this.#host.now() - this.#startedAt) };
   }
 
   node(): NodeInfo {
@@ -378,7 +388,7 @@ export class Daemon implements DaemonView {
         max_plain_flows: MAX_PLAIN_FLOWS,
         max_closed_entries: MAX_CLOSED_ENTRIES,
       },
-      counters: this.#counters(),
+      counters: counters(this.#host, this.#path, this.#pool, this.#entries, this.#session),
     };
   }
 
@@ -392,6 +402,41 @@ export class Daemon implements DaemonView {
     close(this.#host.now());
     this.#wakeSoon();
     return true;
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#log.level = level;
+  }
+
+  diagnose(peerId: number): Promise<Diagnosis> {
+    return this.#diagnoser.run(this.#scene(peerId));
+  }
+
+  get lastDiagnosis(): Diagnosis | null {
+    return this.#diagnoser.last;
+  }
+
+  #scene(peerId: number): Scene {
+    const now = () => this.#host.now();
+    const session = this.#session;
+    const wake = () => this.#wakeSoon();
+    return {
+      config: this.#config,
+      tun: this.#tun,
+      unixTime: this.#host.unixTime(),
+      freeShare: this.#pool.freeSlots / this.#pool.slotCount,
+      residentBytes: this.#services.residentBytes(),
+      missingRoutes: this.#kernelRoutes.leftOut,
+      reachablePeers: this.#reachablePeers(),
+      listening: session?.mesh.listeners.map(({ url }) => url) ?? [],
+      target: session && findTarget(session, peerId, this.#config.ipv4.address, now, wake),
+      now,
+      readFile: (path) => this.#services.readFile?.(path),
+      sleep: (until) => {
+        wake();
+        return this.#sleeper.sleep(until);
+      },
+    };
   }
 
   /** Also what SIGHUP does. */
@@ -438,28 +483,5 @@ export class Daemon implements DaemonView {
       if (!peer.shared && (peer.info?.pathLength ?? 0) > 0) count++;
     }
     return count;
-  }
-
-  #counters(): Record<string, number> {
-    const session = this.#session;
-    const counters: Record<string, number> = {
-      ...this.#path.counters,
-      packetsSent: this.#path.batch.sent,
-      packetsDropped: this.#path.batch.dropped,
-      unlistedConnections: this.#entries.unlisted,
-      freeSlots: this.#pool.freeSlots,
-    };
-    const add = (prefix: string, values: object) => {
-      for (const [name, value] of Object.entries(values)) counters[`${prefix}_${name}`] = value as number;
-    };
-    add("host", this.#host.counters());
-    if (session !== undefined) {
-      add("mesh", session.mesh.counters());
-      add("plain", session.plain.counters);
-      add("tcp", session.stack.counters);
-      add("kcp_source", session.sourceEndpoint.counters);
-      add("kcp_destination", session.destinationEndpoint.counters);
-    }
-    return counters;
   }
 }

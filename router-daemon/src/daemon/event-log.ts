@@ -1,4 +1,4 @@
-import type { EventRow } from "../api/view.ts";
+import type { EventRow } from "../api/rows.ts";
 
 /** Events kept for those who ask later. */
 export const MAX_EVENTS = 256;
@@ -16,6 +16,7 @@ const EVENT_RANK: Readonly<Record<EventLevel, number>> = { error: 1, warning: 2,
 export class EventLog {
   readonly #print: (line: string) => void;
   readonly #unixTime: () => number;
+  readonly #observe: (row: EventRow) => void;
   readonly #rows: EventRow[] = [];
   #level: LogLevel;
   #sequence = 0;
@@ -23,10 +24,17 @@ export class EventLog {
   #printed = 0;
   #suppressed = 0;
 
-  constructor(print: (line: string) => void, unixTime: () => number, level: LogLevel) {
+  /** `observe` is told of every event, printed or not. */
+  constructor(
+    print: (line: string) => void,
+    unixTime: () => number,
+    level: LogLevel,
+    observe: (row: EventRow) => void = () => {},
+  ) {
     this.#print = print;
     this.#unixTime = unixTime;
     this.#level = level;
+    this.#observe = observe;
   }
 
   set level(level: LogLevel) {
@@ -39,8 +47,10 @@ export class EventLog {
 
   /** Adds an event; `now` is the monotonic clock in milliseconds. */
   add(level: EventLevel, code: string, message: string, now: number): void {
-    this.#rows.push({ sequence: ++this.#sequence, time: this.#unixTime(), level, code, message });
+    const row = { sequence: ++this.#sequence, time: this.#unixTime(), level, code, message };
+    this.#rows.push(row);
     if (this.#rows.length > MAX_EVENTS) this.#rows.shift();
+    this.#observe(row);
     if (EVENT_RANK[level] <= RANK[this.#level]) this.#printLine(`${level}: ${message}`, now);
   }
 

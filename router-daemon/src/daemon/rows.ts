@@ -1,5 +1,5 @@
 /** The daemon's state as rows of the API: pure translations, nothing is decided here. */
-import type { ConnectionRow, PeerRow, RouteRow } from "../api/view.ts";
+import type { ConnectionRow, PeerRow, RouteRow } from "../api/rows.ts";
 import { formatIpv4, formatPrefix } from "../config/ipv4.ts";
 import type { PeerInfo } from "../mesh/routes/types.ts";
 import type { PeerSnapshot, RouteSnapshot } from "../mesh/snapshot.ts";

@@ -1,8 +1,13 @@
-/** The state in words: the summary, and what is wrong with its remedy. */
-import type { Problem } from "../api/view.ts";
+/** The state in words: the summary, and what is wrong with its remedy; and in numbers. */
+import type { SlotPool } from "kcp-ts";
+import type { Problem } from "../api/reports.ts";
 import type { Config } from "../config/config.ts";
 import { formatInterfaceAddress } from "../config/ipv4.ts";
+import type { DataPath } from "../data-path.ts";
+import type { Host } from "../host/host.ts";
+import type { EntryTable } from "../proxy/entry.ts";
 import { MIN_FREE_SHARE } from "../proxy/source.ts";
+import type { Session } from "./session.ts";
 
 /** What the words depend on. */
 export interface Condition {
@@ -56,4 +61,33 @@ export function problems({ config, reachablePeers, lacksOffload, freeShare }: Co
     });
   }
   return found;
+}
+
+/** Counters of all parts, by part and name. */
+export function counters(
+  host: Host,
+  path: DataPath,
+  pool: SlotPool,
+  entries: EntryTable,
+  session: Session | undefined,
+): Record<string, number> {
+  const all: Record<string, number> = {
+    ...path.counters,
+    packetsSent: path.batch.sent,
+    packetsDropped: path.batch.dropped,
+    unlistedConnections: entries.unlisted,
+    freeSlots: pool.freeSlots,
+  };
+  const add = (prefix: string, values: object) => {
+    for (const [name, value] of Object.entries(values)) all[`${prefix}_${name}`] = value as number;
+  };
+  add("host", host.counters());
+  if (session !== undefined) {
+    add("mesh", session.mesh.counters());
+    add("plain", session.plain.counters);
+    add("tcp", session.stack.counters);
+    add("kcp_source", session.sourceEndpoint.counters);
+    add("kcp_destination", session.destinationEndpoint.counters);
+  }
+  return all;
 }

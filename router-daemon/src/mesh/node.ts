@@ -25,7 +25,8 @@ import { type DirectLatency, PeerCenter } from "./peer-center/peer-center.ts";
 import { RouteSync } from "./routes/route-sync.ts";
 import type { LocalInfo, PeerInfo, RoutedPrefix } from "./routes/types.ts";
 import { RpcEndpoint } from "./rpc/endpoint.ts";
-import { GET_IP_LIST, handler } from "./rpc/service.ts";
+import type { RpcFailureCode } from "./rpc/failure.ts";
+import { callMethod, GET_IP_LIST, handler } from "./rpc/service.ts";
 import { type PeerSnapshot, peerSnapshots, type RouteSnapshot, routeSnapshots } from "./snapshot.ts";
 import type { PacketConsumer, Random32 } from "./types.ts";
 import { ENDPOINT_BYTES, RxFlag, type Underlay } from "./underlay.ts";
@@ -51,6 +52,9 @@ export interface MeshNodeOptions {
   /** When it begins. */
   readonly now: number;
 }
+
+/** Failures of a call that are no answer of the peer. */
+const UNANSWERED: ReadonlySet<RpcFailureCode> = new Set(["timeout", "cancelled", "too_many_calls"]);
 
 export class MeshNode {
   readonly peerId: number;
@@ -230,6 +234,16 @@ export class MeshNode {
   /** The router's own connection changed (a new PPPoE session, another address): links are tried at once. */
   handleNetworkChange(now: number): void {
     this.#links.probe(now);
+  }
+
+  /**
+   * Asks a peer something small that every node answers, over whatever way packets take. `done` gets the round trip, or null
+   * when no answer came in time: one datagram each way, never repeated, so that losses show.
+   */
+  probe(peerId: number, timeoutMs: number, now: number, done: (rttMs: number | null) => void): void {
+    callMethod(this.#rpc, peerId, GET_IP_LIST, {}, timeoutMs, now, (result, at) =>
+      done(result.ok || !UNANSWERED.has(result.failure.code) ? Math.max(0, at - now) : null),
+    );
   }
 
   /**

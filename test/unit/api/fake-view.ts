@@ -1,6 +1,7 @@
 import type {
   ConnectionRow,
   DaemonView,
+  Diagnosis,
   EventRow,
   PeerRow,
   ReloadResult,
@@ -99,6 +100,27 @@ export function statusInfo(changes: Partial<StatusInfo> = {}): StatusInfo {
   };
 }
 
+export function diagnosis(changes: Partial<Diagnosis> = {}): Diagnosis {
+  return {
+    time: START_TIME,
+    tookMs: 1234,
+    peerId: 7,
+    peerName: "server",
+    checks: [
+      { code: "clock", title: "Clock", outcome: "passed", message: "It is set.", remedy: "", figures: {} },
+      {
+        code: "peer_loss",
+        title: "Loss and jitter",
+        outcome: "failed",
+        message: "Half is lost.",
+        remedy: "Find another way.",
+        figures: { loss_share: 0.5 },
+      },
+    ],
+    ...changes,
+  };
+}
+
 /** A daemon that is nothing but rows; tests change its fields. */
 export class FakeView implements DaemonView {
   connectionRows: ConnectionRow[] = [connectionRow(1)];
@@ -112,6 +134,10 @@ export class FakeView implements DaemonView {
   hostname = "router";
   readonly closed: number[] = [];
   reloads = 0;
+  logLevel = "info";
+  lastDiagnosis: Diagnosis | null = null;
+  /** Peers that were to be measured. */
+  readonly diagnosed: number[] = [];
 
   version() {
     return { version: "0.1.0", engine: "node 20.20.2" };
@@ -161,5 +187,19 @@ export class FakeView implements DaemonView {
   async reload() {
     this.reloads++;
     return this.reloadResult;
+  }
+
+  clock() {
+    return { time: START_TIME + 3600, uptimeMs: 3_600_000 };
+  }
+
+  setLogLevel(level: string) {
+    this.logLevel = level;
+  }
+
+  async diagnose(peerId: number) {
+    this.diagnosed.push(peerId);
+    this.lastDiagnosis = diagnosis();
+    return this.lastDiagnosis;
   }
 }

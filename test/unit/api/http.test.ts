@@ -1,7 +1,8 @@
 import test from "ava";
 import fc from "fast-check";
-import { createHttpApp, MAX_ANSWER_LENGTH, MAX_BODY_BYTES } from "../../../router-daemon/src/api/http.ts";
-import { findMethod, invoke, METHOD_NAMES } from "../../../router-daemon/src/api/methods.ts";
+import { createHttpApp, MAX_ANSWER_LENGTH } from "../../../router-daemon/src/api/http.ts";
+import { invoke } from "../../../router-daemon/src/api/invoke.ts";
+import { findMethod, METHOD_NAMES } from "../../../router-daemon/src/api/methods.ts";
 import { connectionRow, FakeView, peerRow } from "./fake-view.ts";
 
 async function ask(
@@ -31,7 +32,11 @@ const SAMPLES: Readonly<Record<string, Record<string, string | number | boolean>
   peers: { limit: 1 },
   routes: { offset: 0 },
   events: { after: 0, limit: 5 },
-  check_config: { toml: 'ipv4 = "10.1.1.1"' },
+  overview: { limit: 2, peers: true, routes: true, after: 0 },
+  transports: { limit: 1 },
+  config_check: { text: 'ipv4 = "10.1.1.1"', form: "toml" },
+  diagnose: { peer: 7 },
+  set_log_level: { level: "warn" },
   close_connection: { id: 1 },
 };
 
@@ -99,23 +104,8 @@ test("errors are an object with code and sentence, under a matching status", asy
   }
 });
 
-test("bodies and answers are bounded", async (t) => {
+test("answers are bounded", async (t) => {
   const view = new FakeView();
-  const tooLong = await ask(view, "/api/v1/check_config", post(" ".repeat(MAX_BODY_BYTES + 1)));
-  t.like(tooLong, { status: 413, body: { error: { code: "too_large" } } });
-
-  // A stream without a length is counted as it comes.
-  let sent = 0;
-  const endless = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      sent += 65_536;
-      controller.enqueue(new Uint8Array(65_536).fill(32));
-    },
-  });
-  const init = { method: "POST", body: endless, duplex: "half" } as RequestInit;
-  t.like(await ask(view, "/api/v1/check_config", init), { status: 413 });
-  t.true(sent < 2 * MAX_BODY_BYTES, `${sent}`);
-
   view.peerRows = Array.from({ length: 100 }, (_, at) =>
     peerRow(at, { hostname: "x".repeat(MAX_ANSWER_LENGTH / 50) }),
   );

@@ -2,7 +2,8 @@ import test from "ava";
 import fc from "fast-check";
 import { argumentInfo } from "../../../router-daemon/src/api/argument.ts";
 import type { Answer } from "../../../router-daemon/src/api/error.ts";
-import { findMethod, invoke, METHOD_NAMES } from "../../../router-daemon/src/api/methods.ts";
+import { invoke } from "../../../router-daemon/src/api/invoke.ts";
+import { findMethod, METHOD_NAMES } from "../../../router-daemon/src/api/methods.ts";
 import { DEFAULT_PAGE_ROWS, MAX_FILTER_LENGTH, MAX_PAGE_ROWS } from "../../../router-daemon/src/api/page.ts";
 import { connectionRow, FakeView, peerRow, START_TIME } from "./fake-view.ts";
 
@@ -14,17 +15,22 @@ test("every method of the table is documented, and is read or write", (t) => {
   t.deepEqual(METHOD_NAMES, [
     "version",
     "status",
+    "overview",
     "node",
     "peers",
+    "transports",
     "routes",
     "connections",
     "events",
-    "check_config",
+    "config_check",
+    "diagnose",
+    "debug_bundle",
     "close_connection",
     "reload",
+    "set_log_level",
   ]);
   const writing = METHOD_NAMES.filter((name) => findMethod(name)?.access === "write");
-  t.deepEqual(writing, ["close_connection", "reload"]);
+  t.deepEqual(writing, ["close_connection", "reload", "set_log_level"]);
   for (const name of METHOD_NAMES) {
     t.regex(name, /^[a-z_]+$/);
     const method = findMethod(name);
@@ -108,7 +114,7 @@ test("wrong arguments get the verifier's sentence", async (t) => {
     [
       "connections",
       { lmit: 5 },
-      'connections: "lmit" is not an argument of this method. It takes offset, limit, text, transport, role, live, sort, descending.',
+      'connections: "lmit" is not an argument of this method. It takes offset, limit, text, transport, role, state, peer, source, live, sort, descending.',
     ],
     ["status", { x: 1 }, 'status: "x" is not an argument of this method. It takes none.'],
     ["status", { toString: 1 }, 'status: "toString" is not an argument of this method. It takes none.'],
@@ -165,11 +171,11 @@ test("reload says what is in force and what waits; a refused configuration keeps
 test("a configuration is checked without being used, and its secret is not repeated", async (t) => {
   const view = new FakeView();
   const good = 'ipv4 = "10.1.1.1"\n[network_identity]\nnetwork_secret = "hunter2"\n';
-  t.deepEqual(await invoke(view, "check_config", { toml: good }), {
+  t.deepEqual(await invoke(view, "config_check", { text: good }), {
     ok: true,
     result: { ok: true, problems: [] },
   });
-  const bad = await invoke(view, "check_config", { toml: `${good}x = 1\n[flags]\nmtu = 12\n` });
+  const bad = await invoke(view, "config_check", { text: `${good}x = 1\n[flags]\nmtu = 12\n` });
   t.like(bad, { ok: true, result: { ok: false } });
   const text = JSON.stringify(bad);
   t.true(

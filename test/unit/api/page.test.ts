@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 import { type ConnectionQuery, queryConnections, SORT_KEYS } from "../../../router-daemon/src/api/page.ts";
-import type { ConnectionRow } from "../../../router-daemon/src/api/view.ts";
+import type { ConnectionRow } from "../../../router-daemon/src/api/rows.ts";
 import { connectionRow } from "./fake-view.ts";
 
 const ALL: ConnectionQuery = {
@@ -10,6 +10,9 @@ const ALL: ConnectionQuery = {
   text: "",
   transport: "",
   role: "",
+  state: "",
+  peer: 0,
+  source: "",
   live: false,
   sort: "startTime",
   descending: false,

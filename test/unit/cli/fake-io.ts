@@ -1,5 +1,5 @@
 import type { Answer } from "../../../router-daemon/src/api/error.ts";
-import { invoke } from "../../../router-daemon/src/api/methods.ts";
+import { invoke } from "../../../router-daemon/src/api/invoke.ts";
 import type { DaemonView } from "../../../router-daemon/src/api/view.ts";
 import type { CliIo, Unreachable } from "../../../router-daemon/src/cli/io.ts";
 import { main } from "../../../router-daemon/src/cli/main.ts";
@@ -15,6 +15,8 @@ export class FakeTerminal {
   stdout = "";
   stderr = "";
   files: Readonly<Record<string, string>> = {};
+  /** What was written, by path. */
+  readonly written: Record<string, string> = {};
   runDaemon: RunDaemon = async () => ({ ok: true });
   /** Sockets and methods that were asked, in order. */
   readonly asked: string[] = [];
@@ -53,6 +55,11 @@ export class FakeTerminal {
         return JSON.parse(JSON.stringify(await invoke(this.#view, method, args))) as Answer<unknown>;
       },
       files: filesOf(this.files),
+      replaceFile: (path, text) => {
+        if (path.startsWith("/read-only/")) return "permission denied. Run as the file's owner or as root.";
+        this.written[path] = text;
+        return undefined;
+      },
       systemHostname: "box",
       engine: "node 20.20.2",
     };

@@ -392,7 +392,7 @@ test("every method of the table is reachable by a command", (t) => {
   const reached = new Set<string>([
     ...Object.values(COMMANDS).map((command) => command.method),
     "version",
-    "check_config",
+    "config_check",
   ]);
   t.deepEqual(
     METHOD_NAMES.filter((name) => !reached.has(name)),
