@@ -1,6 +1,6 @@
 /*
- * Arguments of native functions, and some results. On failure `argument_…` throws a TypeError (a RangeError where said) with a
- * sentence and returns 0. None of them runs JavaScript: what one has returned is still valid after the next.
+ * Arguments of native functions, and some results. On failure `argument_…` throws a TypeError (a RangeError where said)
+ * with a sentence and returns 0. None of them runs JavaScript: what one has returned is still valid after the next.
  */
 #ifndef KCP_ROUTER_ARGUMENTS_H
 #define KCP_ROUTER_ARGUMENTS_H

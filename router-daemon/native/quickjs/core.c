@@ -1,6 +1,7 @@
 /*
- * The I/O core for QuickJS, function by function as native/node binds it for Node. `create` returns an object of class Core; its functions
- * are its class's. A core keeps its arena from being freed, and every call sees to it that the arena is still whole.
+ * The I/O core for QuickJS, function by function as native/node binds it for Node. `create` returns an object of class Core;
+ * its functions are its class's. A core keeps its arena from being freed, and every call sees to it that the arena is
+ * still whole.
  */
 #include "arguments.h"
 #include "engine.h"

@@ -9,7 +9,8 @@
 /** JavaScript's part of the C stack. Routers give a main thread 8 MB. */
 #define STACK_BYTES (1 << 20)
 
-static void at_rejection(JSContext *context, JSValueConst promise, JSValueConst reason, JS_BOOL is_handled, void *opaque) {
+static void at_rejection(JSContext *context, JSValueConst promise, JSValueConst reason, JS_BOOL is_handled,
+                         void *opaque) {
   (void)reason;
   struct engine *engine = opaque;
   if (!is_handled) {

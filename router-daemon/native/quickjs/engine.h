@@ -1,10 +1,11 @@
 /*
- * The executable with QuickJS inside: one engine, one loop, one thread (names are asked for in threads of their own, which see
- * nothing of this). router-daemon/src/host/quickjs/native.ts says what each function means for JavaScript.
+ * The executable with QuickJS inside: one engine, one loop, one thread (names are asked for in threads of their own, which
+ * see nothing of this). router-daemon/src/host/quickjs/native.ts says what each function means for JavaScript.
  *
- *            ┌─ loop.c ── waits in epoll ──────────────────────────────────────────────┐
- *   core.c ──┤ I/O core's descriptor      socket.c, names.c, process.c: theirs         │──▶ engine_call ──▶ JavaScript
- *            └─ timer.c ── the next timer ── heap.c ── collects before a wait ─────────┘        └─ then what promises have settled
+ *   core.c    I/O core  ─┐                               ┌─▶ timer.c: one that is due
+ *   socket.c  sockets   ─┼─▶ loop.c: epoll, or a timer ──┤
+ *   names.c   answers   ─┤       ▲ before a wait:        └─▶ ready(): whose descriptor it is
+ *   process.c signals   ─┘       └ heap.c collects                  └─▶ engine_call ─▶ JavaScript ─▶ what promises settled
  */
 #ifndef KCP_ROUTER_ENGINE_H
 #define KCP_ROUTER_ENGINE_H

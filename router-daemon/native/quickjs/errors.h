@@ -1,6 +1,6 @@
 /*
- * Error numbers for JavaScript. TypeScript compares them with numbers (-111 is ECONNREFUSED), and Linux numbers them otherwise on MIPS: what crosses
- * the binding is Linux's usual numbering, everywhere.
+ * Error numbers for JavaScript. TypeScript compares them with numbers (-111 is ECONNREFUSED), and Linux numbers them
+ * otherwise on MIPS: what crosses the binding is Linux's usual numbering, everywhere.
  */
 #ifndef KCP_ROUTER_ERRORS_H
 #define KCP_ROUTER_ERRORS_H

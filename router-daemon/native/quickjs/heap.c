@@ -1,7 +1,8 @@
 /*
- * The engine's memory, and when cycles are collected. The engine frees by reference counts; its collector walks the whole heap, so it is
- * best done when there is time: before the loop waits, once the heap has grown by a part. Only a heap that grows faster than that is
- * collected while JavaScript runs (at a point where the engine asks for interrupts), never inside an allocation.
+ * The engine's memory, and when cycles are collected. The engine frees by reference counts; its collector walks the whole
+ * heap, so it is best done when there is time: before the loop waits, once the heap has grown by a part. Only a heap that
+ * grows faster than that is collected while JavaScript runs (where the engine asks for interrupts), never inside an
+ * allocation.
  */
 #include "engine.h"
 #include "../io/io.h"
@@ -16,7 +17,9 @@
 /* What the C library keeps beside each block, about. */
 #define BLOCK_OVERHEAD 8
 
-static int room_for(const JSMallocState *state, size_t bytes) { return state->malloc_size + bytes <= state->malloc_limit; }
+static int room_for(const JSMallocState *state, size_t bytes) {
+  return state->malloc_size + bytes <= state->malloc_limit;
+}
 
 static void note(JSMallocState *state, size_t grown, size_t shrunk) {
   state->malloc_size += grown - shrunk;

@@ -1,12 +1,13 @@
-/* The machine's name and addresses, and other machines' addresses: names are asked for in threads, which only see their own request. */
+/*
+ * The machine's name and addresses, and other machines' addresses: names are asked for in threads, which only see their own
+ * request.
+ */
 #include "arguments.h"
 #include "engine.h"
 #include "errors.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /** Kept equal to native.ts. */
@@ -42,9 +45,10 @@ static void *look_up(void *argument) {
   struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM}, *list = NULL;
   if (getaddrinfo(resolution->name, NULL, &hints, &list) == 0) {
     for (struct addrinfo *info = list; info != NULL && resolution->count < MAX_ADDRESSES; info = info->ai_next) {
-      const void *address = info->ai_family == AF_INET ? (const void *)&((struct sockaddr_in *)(void *)info->ai_addr)->sin_addr
-                                                       : &((struct sockaddr_in6 *)(void *)info->ai_addr)->sin6_addr;
-      if (inet_ntop(info->ai_family, address, resolution->addresses[resolution->count], INET6_ADDRSTRLEN)) resolution->count++;
+      char *text = resolution->addresses[resolution->count];
+      if (getnameinfo(info->ai_addr, info->ai_addrlen, text, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST) == 0) {
+        resolution->count++;
+      }
     }
     freeaddrinfo(list);
   }
@@ -139,28 +143,41 @@ static JSValue hostname(JSContext *context, JSValueConst self, int argc, JSValue
   return JS_NewString(context, name);
 }
 
-static JSValue make_address(JSContext *context, const struct ifaddrs *entry) {
-  uint32_t address = ntohl(((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr.s_addr);
-  const struct sockaddr_in *mask = (const void *)entry->ifa_netmask;
+/** Addresses of this machine that are told. */
+#define MAX_INTERFACES 256
+
+static uint32_t address_in(const struct sockaddr *address) {
+  return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr);
+}
+
+/** JS_UNDEFINED = the interface is down, or has just gone. */
+static JSValue make_address(JSContext *context, int fd, const struct ifreq *entry) {
+  struct ifreq flags = *entry, mask = *entry;
+  if (ioctl(fd, SIOCGIFFLAGS, &flags) != 0 || !(flags.ifr_flags & IFF_UP)) return JS_UNDEFINED;
+  /* With the address filled in, it is that of this address, not of the interface's first. */
+  if (ioctl(fd, SIOCGIFNETMASK, &mask) != 0) return JS_UNDEFINED;
   JSValue object = JS_NewObject(context);
-  define(context, object, "name", JS_NewString(context, entry->ifa_name));
-  define(context, object, "address", JS_NewUint32(context, address));
-  define(context, object, "prefixLength", JS_NewInt32(context, mask == NULL ? 32 : __builtin_popcount(mask->sin_addr.s_addr)));
-  define(context, object, "loopback", JS_NewBool(context, entry->ifa_flags & IFF_LOOPBACK));
+  define(context, object, "name", JS_NewString(context, entry->ifr_name));
+  define(context, object, "address", JS_NewUint32(context, address_in(&entry->ifr_addr)));
+  define(context, object, "prefixLength", JS_NewInt32(context, __builtin_popcount(address_in(&mask.ifr_netmask))));
+  define(context, object, "loopback", JS_NewBool(context, flags.ifr_flags & IFF_LOOPBACK));
   return object;
 }
 
 static JSValue interface_addresses(JSContext *context, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self, (void)argc, (void)argv;
-  struct ifaddrs *list = NULL;
+  struct ifreq entries[MAX_INTERFACES];
+  struct ifconf list = {.ifc_len = sizeof entries, .ifc_req = entries};
   JSValue found = JS_NewArray(context);
   uint32_t count = 0;
-  if (getifaddrs(&list) != 0) return found;
-  for (const struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next) {
-    if (entry->ifa_addr == NULL || entry->ifa_addr->sa_family != AF_INET || !(entry->ifa_flags & IFF_UP)) continue;
-    JS_SetPropertyUint32(context, found, count++, make_address(context, entry));
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return found;
+  if (ioctl(fd, SIOCGIFCONF, &list) != 0) list.ifc_len = 0;
+  for (size_t i = 0; i < (size_t)list.ifc_len / sizeof *entries; i++) {
+    JSValue address = make_address(context, fd, &entries[i]);
+    if (!JS_IsUndefined(address)) JS_SetPropertyUint32(context, found, count++, address);
   }
-  freeifaddrs(list);
+  close(fd);
   return found;
 }
 

@@ -8,7 +8,8 @@ static int initialise(JSContext *context, JSModuleDef *module) {
   timer_define(context, native);
   file_define(context, native);
   text_define(context, native);
-  if (socket_define(context, native) != 0 || process_define(context, native) != 0 || names_define(context, native) != 0) {
+  int failed = socket_define(context, native) | process_define(context, native) | names_define(context, native);
+  if (failed != 0) {
     JS_FreeValue(context, native);
     JS_ThrowOutOfMemory(context);
     return -1;

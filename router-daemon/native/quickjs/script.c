@@ -37,7 +37,8 @@ int main(int argc, char **argv) {
   }
   struct engine *engine = engine_create(argc - 1, argv + 1);
   if (engine == NULL) return 2;
-  JSValue module = JS_Eval(engine->context, (const char *)text, length, argv[1], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+  int flags = JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY;
+  JSValue module = JS_Eval(engine->context, (const char *)text, length, argv[1], flags);
   free(text);
   if (JS_IsException(module)) engine_fail(engine, JS_GetException(engine->context));
   uint8_t *bytecode = JS_WriteObject(engine->context, &bytes, module, JS_WRITE_OBJ_BYTECODE);

@@ -24,7 +24,8 @@ _Static_assert(MAX_SOCKETS == 1 << INDEX_BITS, "a number's index has 10 bits");
 /** Bits of PollEvent in host.ts. */
 #define WATCHABLE (IO_EVENT_READABLE | IO_EVENT_WRITABLE)
 
-#define BACKLOG 16
+/** Clients that wait to be accepted: MAX_WAITING_CLIENTS in host/streams.ts. */
+#define BACKLOG 128
 
 struct stream_socket {
   struct watch watch; /* first: the loop hands it back */
@@ -56,7 +57,8 @@ static void on_event(struct engine *engine, struct watch *self, uint32_t epoll_e
   if (epoll_events & EPOLLOUT) events |= IO_EVENT_WRITABLE;
   /* Whoever reads or writes learns what it is. */
   if (epoll_events & (EPOLLERR | EPOLLHUP)) events |= WATCHABLE;
-  JSValue arguments[] = {JS_NewInt32(engine->context, socket->number), JS_NewInt32(engine->context, events & socket->watched)};
+  JSContext *context = engine->context;
+  JSValue arguments[] = {JS_NewInt32(context, socket->number), JS_NewInt32(context, events & socket->watched)};
   JSValue run = JS_DupValue(engine->context, engine->sockets->on_socket);
   if (JS_IsUndefined(run)) {
     /* Nobody is told: not again and again. */
@@ -166,7 +168,8 @@ static JSValue open_tcp(JSContext *context, JSValueConst *argv, const char *func
   int32_t ipv4, port;
   if (!argument_int(context, argv[0], function, 0, &ipv4)) return JS_EXCEPTION;
   if (!argument_int(context, argv[1], function, 1, &port)) return JS_EXCEPTION;
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl((uint32_t)ipv4), .sin_port = htons((uint16_t)port)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl((uint32_t)ipv4), .sin_port = htons((uint16_t)port)};
   int32_t result = port < 0 || port > 0xffff ? -EINVAL : open(engine_of(context), AF_INET, &address, sizeof address);
   return JS_NewInt32(context, error_out(result));
 }

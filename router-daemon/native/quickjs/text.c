@@ -12,8 +12,8 @@
 static const uint8_t REPLACEMENT[3] = {0xef, 0xbf, 0xbd}; /* U+FFFD */
 
 /**
- * Looks at the character at `at`. Returns its bytes, or 0 when it is malformed; `*bad` is then how many bytes one replacement stands
- * for: the longest beginning of a well-formed character, at least one (Unicode 15, table 3-7).
+ * Looks at the character at `at`. Returns its bytes, or 0 when it is malformed; `*bad` is then how many bytes one
+ * replacement stands for: the longest beginning of a well-formed character, at least one (Unicode 15, table 3-7).
  */
 static size_t character(const uint8_t *at, const uint8_t *end, size_t *bad) {
   uint8_t first = at[0];
@@ -74,7 +74,7 @@ static JSValue encode_utf8(JSContext *context, JSValueConst self, int argc, JSVa
   JS_FreeCString(context, text);
   if (JS_IsException(buffer)) return buffer;
   uint8_t *at = JS_GetArrayBuffer(context, &size, buffer), *end = at + size;
-  /* The engine writes a lone surrogate as if it were a character: ED and then A0 or more, three bytes like the replacement. */
+  /* The engine writes a lone surrogate as if it were a character: ED, then A0 or more; three bytes like the replacement. */
   while (at < end && (at = memchr(at, 0xed, (size_t)(end - at))) != NULL) {
     if (at[1] >= 0xa0) memcpy(at, REPLACEMENT, sizeof REPLACEMENT);
     at += sizeof REPLACEMENT;
