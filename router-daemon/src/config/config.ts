@@ -57,7 +57,7 @@ export interface PortRange {
 export type RequiredKey = "ipv4";
 
 /** Where the API's socket lies unless the configuration says otherwise. */
-export const DEFAULT_RPC_SOCKET = "/run/kcp-router.sock";
+export const DEFAULT_RPC_SOCKET = "/var/run/kcp-router.sock";
 
 /** Every option's value when nothing is written; complete but for the required ones. */
 export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({

@@ -103,7 +103,7 @@ test("--json prints every field of every row, also of proxy", async (t) => {
   t.deepEqual(JSON.parse(shell.stdout), view.connectionRows);
   t.deepEqual(
     shell.asked,
-    Array.from({ length: 3 }, () => "/run/kcp-router.sock connections"),
+    Array.from({ length: 3 }, () => "/var/run/kcp-router.sock connections"),
   );
 
   for (const [command, value] of [
@@ -317,7 +317,7 @@ test("the socket is said by a flag or a configuration, or is the default", async
   await shell.run("node", "-c", "a.toml");
   await shell.run("node", "--config-file=a.toml");
   t.deepEqual(shell.asked, [
-    "/run/kcp-router.sock node",
+    "/var/run/kcp-router.sock node",
     "/run/x.sock node",
     "/run/other.sock node",
     "/run/other.sock node",

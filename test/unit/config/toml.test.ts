@@ -99,7 +99,7 @@ test("what is not written has its default", (t) => {
   t.is(config?.mtu, 1380);
   t.true(config?.enable_encryption);
   t.false(config?.enable_kcp_proxy);
-  t.is(config?.rpc_socket, "/run/kcp-router.sock");
+  t.is(config?.rpc_socket, "/var/run/kcp-router.sock");
 });
 
 test("a wrong value names file, section, key, what was found and what is allowed", (t) => {

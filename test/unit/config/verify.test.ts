@@ -167,7 +167,7 @@ test("a changed option takes effect at once or waits for a restart, as its table
 
 test("the socket of a configuration is found whatever else is wrong in it", (t) => {
   const socket = (toml: string) => socketOfConfig("a.toml", filesOf({ "a.toml": toml }));
-  t.deepEqual(socket(""), { ok: true, path: "/run/kcp-router.sock" });
+  t.deepEqual(socket(""), { ok: true, path: "/var/run/kcp-router.sock" });
   t.deepEqual(socket("nonsense = 1\n[kcp_router]\nrpc_socket = '/run/x.sock'"), {
     ok: true,
     path: "/run/x.sock",
