@@ -15,9 +15,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { fileURLToPath } from "node:url";
-
+import type { HostFeature } from "../../router-daemon/src/host/features.ts";
 import { TX_WORDS } from "../../router-daemon/src/host/host.ts";
-import { createNodeHost, type HostFeature } from "../../router-daemon/src/host/node/host.ts";
+import { createNodeHost } from "../../router-daemon/src/host/node/host.ts";
 import { Desk, peerHeader } from "../unit/host/desk.ts";
 
 const NEAR = "10.88.0.1";

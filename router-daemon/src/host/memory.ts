@@ -23,7 +23,13 @@ export class ArenaMemory implements HostMemory {
   readonly slotBytes: number;
   #next: number;
 
-  constructor(slotCount: number, slotBytes: number, scratchBytes: number) {
+  /** `makeArena` may know better than the engine where so much memory comes from. */
+  constructor(
+    slotCount: number,
+    slotBytes: number,
+    scratchBytes: number,
+    makeArena: (bytes: number) => ArrayBuffer = (bytes) => new ArrayBuffer(bytes),
+  ) {
     for (const [name, value] of Object.entries({ slotCount, slotBytes, scratchBytes })) {
       if (!Number.isInteger(value) || value < 0) {
         throw new RangeError(`The arena's ${name} must be a whole number, not ${value}.`);
@@ -38,7 +44,7 @@ export class ArenaMemory implements HostMemory {
     if (total > MAX_ARENA_BYTES) {
       throw new RangeError(`An arena of ${total} bytes is too large; at most ${MAX_ARENA_BYTES}.`);
     }
-    this.arena = new ArrayBuffer(total);
+    this.arena = makeArena(total);
     this.bytes = new Uint8Array(this.arena);
     this.words = new Int32Array(this.arena);
     this.slotCount = slotCount;

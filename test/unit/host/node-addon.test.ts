@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import test from "ava";
-
+import type { HostFeature } from "../../../router-daemon/src/host/features.ts";
 import { type HostFailure, MAX_HANDLES } from "../../../router-daemon/src/host/host.ts";
 import { addonCandidates } from "../../../router-daemon/src/host/node/addon.ts";
-import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
+import { createNodeHost } from "../../../router-daemon/src/host/node/host.ts";
 import { Desk, E, pattern, peerHeader } from "./desk.ts";
 
 const hostFile = fileURLToPath(new URL("../../../router-daemon/src/host/node/host.ts", import.meta.url));

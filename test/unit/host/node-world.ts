@@ -1,9 +1,9 @@
 import { createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-
+import type { HostFeature } from "../../../router-daemon/src/host/features.ts";
 import type { Host } from "../../../router-daemon/src/host/host.ts";
-import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
+import { createNodeHost } from "../../../router-daemon/src/host/node/host.ts";
 import type { Service, ServiceConnection, World } from "./world.ts";
 
 const PATIENCE_MS = 10_000;

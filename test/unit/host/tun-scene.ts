@@ -15,9 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-
+import type { HostFeature } from "../../../router-daemon/src/host/features.ts";
 import { PollEvent, type TunInfo, VNET_HEADER_BYTES } from "../../../router-daemon/src/host/host.ts";
-import { createNodeHost, type HostFeature } from "../../../router-daemon/src/host/node/host.ts";
+import { createNodeHost } from "../../../router-daemon/src/host/node/host.ts";
 import { concat, Desk, pattern, peerHeader } from "./desk.ts";
 import { checksumsOk, makeFrame } from "./naive-ip.ts";
 

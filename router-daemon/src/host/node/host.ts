@@ -1,50 +1,14 @@
 import { markAsUntransferable } from "node:worker_threads";
 
-import { DEFAULT_SLOT_BYTES } from "../../../kcp-ts/src/pool.ts";
-
-import type { Host, HostFailure, TcpHandle, TunInfo, UdpInfo } from "../host.ts";
-import { ArenaMemory } from "../memory.ts";
+import { attachCore, CoreHost, type CoreHostOptions } from "../core-host.ts";
+import { WITHOUT_ENV } from "../features.ts";
+import type { Host, HostFailure } from "../host.ts";
+import type { ArenaMemory } from "../memory.ts";
 import { loadAddon, type NodeCore } from "./addon.ts";
 
-/** Kernel features that can be switched off: for tests, and where a kernel or driver only pretends to have them. */
-const FEATURES = {
-  /** IFF_VNET_HDR: frames are cut and summed by the core. */
-  vnet: 1,
-  /** TUNSETOFFLOAD: the kernel hands over MTU-sized frames with complete checksums. */
-  "tun-offload": 2,
-  /** UDP_SEGMENT. */
-  "udp-segment": 4,
-  /** UDP_GRO. */
-  "udp-gro": 8,
-  /** UDP_SEGMENT seems to be there, and sending a train fails with EIO, as with some drivers. */
-  "udp-segment-send": 16,
-  /** The TUN's send buffer: it is full after a few packets. */
-  "tun-queue": 32,
-  /** The processor's AES instructions: AES-128-GCM is then OpenSSL's. */
-  "own-cipher": 64,
-  /** VAES. */
-  "wide-cipher": 128,
-} as const;
-export type HostFeature = keyof typeof FEATURES;
-
-/** Comma-separated `HostFeature`s to do without. */
-export const WITHOUT_ENV = "KCP_ROUTER_WITHOUT";
-
-/** Room for `tunRead`: this many frames of 64 KiB, or many more small ones. */
-export const TUN_RING_FRAMES = 8;
-const TUN_FRAME_BYTES = 65_536 + 64;
-
-export const DEFAULT_SCRATCH_BYTES = 4 << 20;
-
-export interface NodeHostOptions {
-  /** Slots of the pool: the memory budget. */
-  readonly slotCount: number;
-  readonly slotBytes?: number;
-  /** Bytes for `memory.reserve`. */
-  readonly scratchBytes?: number;
+export interface NodeHostOptions extends CoreHostOptions {
   /** The addon's file; else the environment's KCP_ROUTER_NATIVE, else it is searched. */
   readonly addonPath?: string;
-  readonly without?: readonly HostFeature[];
 }
 
 /**
@@ -52,168 +16,27 @@ export interface NodeHostOptions {
  * Errors: a HostFailure whose sentence names the remedy; wrong sizes throw a RangeError.
  */
 export function createNodeHost(options: NodeHostOptions): Host | HostFailure {
-  const ringBytes = TUN_RING_FRAMES * TUN_FRAME_BYTES;
-  const scratchBytes = options.scratchBytes ?? DEFAULT_SCRATCH_BYTES;
-  if (!Number.isInteger(scratchBytes) || scratchBytes < 0) {
-    throw new RangeError(`scratchBytes must be a whole number, not ${scratchBytes}.`);
-  }
-  const memory = new ArenaMemory(
-    options.slotCount,
-    options.slotBytes ?? DEFAULT_SLOT_BYTES,
-    ringBytes + scratchBytes,
-  );
-  const without = options.without ?? featuresOf(process.env[WITHOUT_ENV] ?? "");
-  if ("error" in without) return without;
   const addon = loadAddon(options.addonPath);
   if ("error" in addon) return addon;
+  const attached = attachCore<NodeCore>(addon, options, process.env[WITHOUT_ENV] ?? "");
+  if ("error" in attached) return attached;
   // A detached arena would leave the core with memory that is no longer ours.
-  markAsUntransferable(memory.arena);
-  const core = addon.create(
-    memory.arena,
-    memory.slotCount,
-    memory.slotBytes,
-    memory.reserve(ringBytes),
-    ringBytes,
-    without.reduce((mask, feature) => mask | FEATURES[feature], 0),
-  );
-  return "error" in core ? core : new NodeHost(memory, core);
+  markAsUntransferable(attached.memory.arena);
+  return new NodeHost(attached.memory, attached.core);
 }
 
-function featuresOf(list: string): HostFeature[] | HostFailure {
-  const names = list.split(",").filter((name) => name !== "");
-  const unknown = names.find((name) => !Object.hasOwn(FEATURES, name));
-  if (unknown !== undefined) {
-    return {
-      error: -22,
-      message: `${WITHOUT_ENV} names an unknown feature "${unknown}"; known are ${Object.keys(FEATURES).join(", ")}.`,
-    };
-  }
-  return names as HostFeature[];
-}
-
-/** Passes integers on. What each method does is said at `Host`. */
-class NodeHost implements Host {
-  readonly memory: ArenaMemory;
+class NodeHost extends CoreHost {
   readonly #core: NodeCore;
 
   constructor(memory: ArenaMemory, core: NodeCore) {
-    this.memory = memory;
+    super(memory, core);
     this.#core = core;
   }
 
-  now(): number {
-    return this.#core.now();
-  }
-  unixTime(): number {
-    return this.#core.unixTime();
-  }
-  random(offset: number, length: number): void {
-    const result = this.#core.random(offset, length);
-    // Nobody may go on with bytes that are not random.
-    if (result < 0) throw new RangeError(`random(${offset}, ${length}): ${this.describeError(result)}`);
-  }
-  describeError(code: number): string {
-    return this.#core.describeError(code);
-  }
-
-  poll(out: number, max: number): number {
-    return this.#core.poll(out, max);
-  }
-  onReady(wake: () => unknown): void {
-    const core = this.#core;
-    const result = core.onReady(() => {
-      while (wake() === true && core.stay() === 1);
+  override onReady(wake: () => unknown): void {
+    if (typeof wake !== "function") throw new TypeError("onReady: argument 1 must be a function.");
+    super.onReady(() => {
+      while (wake() === true && this.#core.stay() === 1);
     });
-    if (result < 0) throw new Error(`onReady: ${this.describeError(result)}`);
-  }
-  setTimer(atMs: number): void {
-    this.#core.setTimer(atMs);
-  }
-  close(handle: number): void {
-    this.#core.close(handle);
-  }
-  dispose(): void {
-    this.#core.dispose();
-  }
-
-  tunOpen(name: string): TunInfo | HostFailure {
-    return this.#core.tunOpen(name);
-  }
-  tunConfigure(handle: number, ipv4: number, prefixLength: number, mtu: number): number {
-    return this.#core.tunConfigure(handle, ipv4, prefixLength, mtu);
-  }
-  tunRoute(handle: number, add: boolean, network: number, prefixLength: number): number {
-    return this.#core.tunRoute(handle, add ? 1 : 0, network, prefixLength);
-  }
-  tunRead(handle: number, out: number, max: number): number {
-    return this.#core.tunRead(handle, out, max);
-  }
-  tunWrite(handle: number, iov: number, count: number): number {
-    return this.#core.tunWrite(handle, iov, count);
-  }
-  tunSplit(
-    offset: number,
-    length: number,
-    mtu: number,
-    slots: number,
-    lengths: number,
-    max: number,
-    headroom: number,
-  ): number {
-    return this.#core.tunSplit(offset, length, mtu, slots, lengths, max, headroom);
-  }
-
-  udpOpen(endpointOffset: number): UdpInfo | HostFailure {
-    return this.#core.udpOpen(endpointOffset);
-  }
-  linkSet(link: number, socket: number, endpointOffset: number, connId: number): number {
-    return this.#core.linkSet(link, socket, endpointOffset, connId);
-  }
-  linkClear(link: number): void {
-    this.#core.linkClear(link);
-  }
-  identitySet(peerId: number, keyOffset: number): number {
-    return this.#core.identitySet(peerId, keyOffset);
-  }
-  routeSet(route: number, link: number, headerOffset: number): number {
-    return this.#core.routeSet(route, link, headerOffset);
-  }
-  routeClear(route: number): void {
-    this.#core.routeClear(route);
-  }
-  udpReceive(socket: number, slots: number, max: number, out: number): number {
-    return this.#core.udpReceive(socket, slots, max, out);
-  }
-  send(list: number, count: number): number {
-    return this.#core.send(list, count);
-  }
-  sendOnLink(link: number, offset: number, length: number): number {
-    return this.#core.sendOnLink(link, offset, length);
-  }
-  sendDatagram(socket: number, endpointOffset: number, offset: number, length: number): number {
-    return this.#core.sendDatagram(socket, endpointOffset, offset, length);
-  }
-
-  tcpConnect(ipv4: number, port: number): number {
-    return this.#core.tcpConnect(ipv4, port);
-  }
-  tcpError(handle: TcpHandle): number {
-    return this.#core.tcpError(handle);
-  }
-  tcpRead(handle: TcpHandle, iov: number, count: number): number {
-    return this.#core.tcpRead(handle, iov, count);
-  }
-  tcpWrite(handle: TcpHandle, iov: number, count: number): number {
-    return this.#core.tcpWrite(handle, iov, count);
-  }
-  tcpShutdown(handle: TcpHandle): number {
-    return this.#core.tcpShutdown(handle);
-  }
-  tcpAbort(handle: TcpHandle): void {
-    this.#core.tcpAbort(handle);
-  }
-
-  counters(): Readonly<Record<string, number>> {
-    return this.#core.counters();
   }
 }
