@@ -1,0 +1,7 @@
+# The routers that static executables are made for, in zig's words. Processors: what the oldest routers of each kind have. ARM
+# and MIPS without floating point: many have none.
+TARGET_x86_64 := x86_64-linux-musl -mcpu=x86_64
+TARGET_aarch64 := aarch64-linux-musl -mcpu=generic
+TARGET_arm := arm-linux-musleabi -mcpu=generic+v7a+soft_float
+TARGET_mipsel := mipsel-linux-musleabi -mcpu=mips32r2+soft_float
+TARGET_mips := mips-linux-musleabi -mcpu=mips32r2+soft_float
