@@ -1,19 +1,37 @@
 # kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help build native check format test demo bench fuzz soak ipk apk feed docs clean
+.PHONY: help build native native-all quickjs check format test demo bench fuzz soak ipk apk feed docs clean
 MAKEFLAGS += --no-print-directory
 
 TSX := node --import=tsx
+ARCHES := x86_64 aarch64 arm mipsel mips
 
 help:          ## This list
-	@awk -F '##' '/^[a-z]+:.*##/ { split($$1, goal, ":"); printf "  make %-10s %s\n", goal[1], $$2 }' $(MAKEFILE_LIST)
+	@awk -F '##' '/^[a-z-]+:.*##/ { split($$1, goal, ":"); printf "  make %-10s %s\n", goal[1], $$2 }' $(MAKEFILE_LIST)
 
 build: native  ## Daemon and CLI as out/kcp-router, native core included
 	@$(TSX) tools/bundle.ts
 
-native:        ## The native I/O core for this machine
+ifndef ARCH
+native:        ## The native I/O core for this machine; with ARCH=x86_64, aarch64, arm, mipsel or mips: one static executable for routers
 	@tools/prepare.sh build
 	@$(MAKE) -s -C router-daemon/native
+else
+native:
+	@tools/prepare.sh native
+	@$(TSX) tools/bundle.ts
+	@$(MAKE) -s -C router-daemon/native/quickjs ARCH=$(ARCH)
+endif
+
+native-all:    ## Static executables for all five kinds of routers, in out/bin
+	@tools/prepare.sh native
+	@$(TSX) tools/bundle.ts
+	@for arch in $(ARCHES); do $(MAKE) -s -C router-daemon/native/quickjs ARCH=$$arch || exit 1; done
+
+quickjs:       ## The executable with this machine's compiler (out/bin/host), and its interpreter of files, for development
+	@tools/prepare.sh quickjs
+	@$(TSX) tools/bundle.ts
+	@$(MAKE) -s -C router-daemon/native/quickjs ARCH=host all script
 
 check:         ## Types, format, lint with import boundaries, unused code, generated files
 	@tools/prepare.sh build
@@ -25,7 +43,7 @@ format:        ## Format and mend what can be mended by itself
 
 test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes; ONLY=path for a part)
 	@tools/prepare.sh test
-	@$(MAKE) build
+	@$(MAKE) build quickjs
 	@$(TSX) tools/test.ts
 
 demo:          ## A LAN behind one router, a service behind another, 5 % loss between: three ways compared (KEEP=1 leaves it up)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes this machine ready for a goal of the Makefile, and says what it does.
-#   tools/prepare.sh build|test|demo|bench
+#   tools/prepare.sh build|native|quickjs|test|demo|bench
 # As root on Debian or Ubuntu it installs missing system packages; otherwise it prints the command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,12 @@ goal=${1:?goal}
 needs=("command -v cc:build-essential" "command -v make:build-essential")
 case $goal in
   build) ;;
+  native | quickjs | test)
+    # Only a cargo of 2025 or later reads today's crates; Debian 12 has one under another name.
+    cargo=$(. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ] && echo cargo-web || echo cargo)
+    needs+=("command -v cargo || [ -d out/sources/mbedtls ]:$cargo")
+    ;;&
+  native) needs+=("python3 -m pip --version || [ -d out/zig ]:python3-pip") ;;
   test | demo | bench)
     needs+=("command -v ip:iproute2" "command -v unshare:util-linux" "command -v ethtool:ethtool" "command -v nft:nftables")
     ;;&
@@ -68,3 +74,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
   fi
   printf '%s\n' "$lock" >"$stamp"
 fi
+
+case $goal in
+  native) tools/sources.sh compiler ;;
+  quickjs | test) tools/sources.sh ;;
+esac
