@@ -21,14 +21,15 @@ import {
   TUN_READ_WORDS,
   type UdpInfo,
 } from "./host/host.ts";
-import type { KcpEndpoint } from "./kcp/endpoint.ts";
 import { KCP_HEADER_BYTES, KcpFlag, readFlags, STATE_FLAGS } from "./kcp/packet.ts";
+import type { CarriedConnection, KcpPacketSink } from "./kcp/types.ts";
 import type { MeshNode } from "./mesh/node.ts";
 import type { PacketConsumer } from "./mesh/types.ts";
 import type { DestinationProxy } from "./proxy/destination.ts";
 import { BATCH_WORDS, TransmitBatch } from "./proxy/packet-batch.ts";
 import type { PlainPath } from "./proxy/plain-path.ts";
 import type { SourceProxy } from "./proxy/source.ts";
+import { isQuicOpening } from "./quic/packet.ts";
 import type { TcpStack } from "./tcp/stack.ts";
 import type { FrameSink } from "./tcp/types.ts";
 import { PacketType } from "./wire/peer-header.ts";
@@ -57,7 +58,12 @@ const LAST_SLOTS = 64;
 const CONTROL_BYTES = 256;
 
 /** The parts of the classes that the loop drives. */
-export type Endpoint = Pick<KcpEndpoint<unknown>, "handlePacket" | "pollReady" | "poll" | "nextTimeout">;
+export interface Endpoint {
+  handlePacket(fromPeerId: number, slot: number, offset: number, length: number, now: number): boolean;
+  pollReady(): CarriedConnection<unknown> | undefined;
+  poll(now: number, sink: KcpPacketSink): void;
+  readonly nextTimeout: number;
+}
 export type MeshInput = Pick<MeshNode, "handleReceived" | "handleTimeout" | "nextTimeout" | "route">;
 export type StackInput = Pick<TcpStack, "handleFrame" | "poll" | "nextTimeout">;
 
@@ -74,10 +80,13 @@ export interface DataPathParts {
   readonly destination: DestinationProxy;
   readonly sourceEndpoint: Endpoint;
   readonly destinationEndpoint: Endpoint;
+  readonly quicSource: Endpoint;
+  readonly quicDestination: Endpoint;
   readonly plain: PlainPath;
   readonly timed: readonly Timed[];
   /** The destination role takes new connections (`disable_kcp_input` is not set). */
   readonly kcpInput: () => boolean;
+  readonly quicInput: () => boolean;
 }
 
 export interface DataPathCounters {
@@ -86,6 +95,7 @@ export interface DataPathCounters {
   droppedNoSlot: number;
   /** Connections that were to be opened although `disable_kcp_input` is set. */
   droppedKcpInputDisabled: number;
+  droppedQuicInputDisabled: number;
   /** Packets for a peer without a way to it. */
   droppedNoRoute: number;
 }
@@ -105,6 +115,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     turns: 0,
     droppedNoSlot: 0,
     droppedKcpInputDisabled: 0,
+    droppedQuicInputDisabled: 0,
     droppedNoRoute: 0,
   };
   #rxReady = 0;
@@ -115,7 +126,12 @@ export class DataPath implements PacketConsumer, FrameSink {
   #tun = -1;
   #tunReadable = false;
   #parts: DataPathParts | undefined;
-  readonly #sinks: readonly [RouteSink, RouteSink];
+  readonly #sinks: {
+    readonly kcpSource: RouteSink;
+    readonly kcpDestination: RouteSink;
+    readonly quicSource: RouteSink;
+    readonly quicDestination: RouteSink;
+  };
 
   constructor(host: Host, pool: SlotPool) {
     this.#host = host;
@@ -127,7 +143,12 @@ export class DataPath implements PacketConsumer, FrameSink {
     this.#tunOut = host.memory.reserve(TUN_BATCH * TUN_READ_WORDS * 4) / 4;
     const batchWord = host.memory.reserve(BATCH_WORDS * 4) / 4;
     this.batch = new TransmitBatch((list, count) => host.send(list, count), pool, this.#words, batchWord);
-    this.#sinks = [new RouteSink(this, PacketType.kcpSource), new RouteSink(this, PacketType.kcpDestination)];
+    this.#sinks = {
+      kcpSource: new RouteSink(this, PacketType.kcpSource),
+      kcpDestination: new RouteSink(this, PacketType.kcpDestination),
+      quicSource: new RouteSink(this, PacketType.quicSource),
+      quicDestination: new RouteSink(this, PacketType.quicDestination),
+    };
   }
 
   /** The parts are made with this object at hand (it is the mesh's consumer and socket registry), so they come afterwards. */
@@ -195,10 +216,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     length: number,
     now: number,
   ): boolean {
-    if (length > CONTROL_BYTES && this.#pool.freeSlots - this.#owed < LAST_SLOTS) {
-      this.counters.droppedNoSlot++;
-      return false;
-    }
+    if (this.#isForLater(length)) return false;
     const parts = this.#parts!;
     if (role === "source") return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
     // Connections that were open when the switch was set live on; new ones are not heard.
@@ -207,6 +225,31 @@ export class DataPath implements PacketConsumer, FrameSink {
       return false;
     }
     return parts.destinationEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+  }
+
+  quic(
+    role: "source" | "destination",
+    fromPeerId: number,
+    slot: number,
+    offset: number,
+    length: number,
+    now: number,
+  ): boolean {
+    // Whole-sized handshake packets must come in, too: only what would be kept is dropped, which `QuicEndpoint` does.
+    const parts = this.#parts!;
+    if (role === "source") return parts.quicSource.handlePacket(fromPeerId, slot, offset, length, now);
+    if (!parts.quicInput() && isQuicOpening(this.#pool.bytes, offset, length)) {
+      this.counters.droppedQuicInputDisabled++;
+      return false;
+    }
+    return parts.quicDestination.handlePacket(fromPeerId, slot, offset, length, now);
+  }
+
+  /** Slots are so scarce that a packet with payload has to be sent again. */
+  #isForLater(length: number): boolean {
+    if (length <= CONTROL_BYTES || this.#pool.freeSlots - this.#owed >= LAST_SLOTS) return false;
+    this.counters.droppedNoSlot++;
+    return true;
   }
 
   #isOpening(offset: number, length: number): boolean {
@@ -234,16 +277,24 @@ export class DataPath implements PacketConsumer, FrameSink {
     // What goes to the client first: the acknowledgements to the peer can wait for it, not the other way round.
     parts.source.setNow(now);
     parts.stack.poll(now, this);
-    this.#pollEndpoint(parts.sourceEndpoint, 0, now);
-    this.#pollEndpoint(parts.destinationEndpoint, 1, now);
+    this.#pollEndpoints(now);
     return this.#drainReady(now) || more;
   }
 
+  #pollEndpoints(now: number): void {
+    const { sourceEndpoint, destinationEndpoint, quicSource, quicDestination } = this.#parts!;
+    const sinks = this.#sinks;
+    this.#pollEndpoint(sourceEndpoint, sinks.kcpSource, now);
+    this.#pollEndpoint(destinationEndpoint, sinks.kcpDestination, now);
+    if (quicSource.nextTimeout <= now) this.#pollEndpoint(quicSource, sinks.quicSource, now);
+    if (quicDestination.nextTimeout <= now) this.#pollEndpoint(quicDestination, sinks.quicDestination, now);
+  }
+
   /** Several bulk connections share the output in turns: as many of them as make a good batch. */
-  #pollEndpoint(endpoint: Endpoint, sink: 0 | 1, now: number): void {
+  #pollEndpoint(endpoint: Endpoint, sink: RouteSink, now: number): void {
     for (let turn = 0; turn < OUTPUT_TURNS; turn++) {
-      this.#sinks[sink].begin();
-      endpoint.poll(now, this.#sinks[sink]);
+      sink.begin();
+      endpoint.poll(now, sink);
       // What was pushed is only good until the endpoint is polled again.
       this.batch.flush();
       if (endpoint.nextTimeout > now) return;
@@ -337,30 +388,35 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Hands the endpoints' news to the proxies. True when there was any: it may have made room or output elsewhere. */
   #drainReady(now: number): boolean {
-    const { sourceEndpoint, destinationEndpoint, source, destination } = this.#parts!;
+    const parts = this.#parts!;
+    const { source, destination } = parts;
+    // Both are always drained: `||` would leave the second one out.
+    const kcpSource = this.#drainOne(parts.sourceEndpoint, source, now);
+    const kcpDestination = this.#drainOne(parts.destinationEndpoint, destination, now);
+    const quicSource = this.#drainOne(parts.quicSource, source, now);
+    const quicDestination = this.#drainOne(parts.quicDestination, destination, now);
+    return kcpSource || kcpDestination || quicSource || quicDestination;
+  }
+
+  #drainOne(endpoint: Endpoint, proxy: SourceProxy | DestinationProxy, now: number): boolean {
     let any = false;
-    for (let conn = sourceEndpoint.pollReady(); conn !== undefined; conn = sourceEndpoint.pollReady()) {
-      source.handleReady(conn, now);
-      any = true;
-    }
-    for (
-      let conn = destinationEndpoint.pollReady();
-      conn !== undefined;
-      conn = destinationEndpoint.pollReady()
-    ) {
-      destination.handleReady(conn, now);
+    for (let conn = endpoint.pollReady(); conn !== undefined; conn = endpoint.pollReady()) {
+      proxy.handleReady(conn, now);
       any = true;
     }
     return any;
   }
 
   #nextTimeout(): number {
-    const { mesh, stack, sourceEndpoint, destinationEndpoint, destination, timed } = this.#parts!;
+    const parts = this.#parts!;
+    const { mesh, stack, sourceEndpoint, destinationEndpoint, destination, timed } = parts;
     let next = Math.min(
       mesh.nextTimeout,
       stack.nextTimeout,
       sourceEndpoint.nextTimeout,
       destinationEndpoint.nextTimeout,
+      parts.quicSource.nextTimeout,
+      parts.quicDestination.nextTimeout,
       destination.nextTimeout,
     );
     for (const part of timed) next = Math.min(next, part.nextTimeout);
@@ -369,9 +425,8 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Sends what the endpoints and the stack have to say now: last words before everything is closed. */
   flush(now: number): void {
-    const { sourceEndpoint, destinationEndpoint, stack, source } = this.#parts!;
-    this.#pollEndpoint(sourceEndpoint, 0, now);
-    this.#pollEndpoint(destinationEndpoint, 1, now);
+    const { stack, source } = this.#parts!;
+    this.#pollEndpoints(now);
     source.setNow(now);
     stack.poll(now, this);
   }
@@ -387,7 +442,7 @@ export class DataPath implements PacketConsumer, FrameSink {
   }
 }
 
-/** Where one endpoint's packets go: type 11 from the source role, type 12 from the destination role (proxies.md 1). */
+/** Where one endpoint's packets go, by their type (proxies.md 1). */
 class RouteSink {
   readonly #path: DataPath;
   readonly #packetType: number;

@@ -75,6 +75,7 @@ function run(config: MeshProcessConfig, commands: AsyncIterable<string>): void {
     consumer: {
       data: (from, _slot, offset, length) => receive("data", from, offset, length),
       kcp: (role, from, _slot, offset, length) => receive(role, from, offset, length),
+      quic: (role, from, _slot, offset, length) => receive(`quic-${role}`, from, offset, length),
     },
     now: host.now(),
   });

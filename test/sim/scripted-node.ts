@@ -167,6 +167,10 @@ export class ScriptedNode implements PacketConsumer {
     return role === "source" && this.source.handlePacket(from, slot, offset, length, now);
   }
 
+  quic(): boolean {
+    return false;
+  }
+
   // ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #wake(): void {

@@ -26,6 +26,10 @@ export interface Config {
   readonly encryption_algorithm: "aes-gcm";
   readonly enable_kcp_proxy: boolean;
   readonly disable_kcp_input: boolean;
+  readonly enable_quic_proxy: boolean;
+  readonly disable_quic_input: boolean;
+  /** Which is used where both proxies are on and the peer takes both. */
+  readonly proxy_priority: "kcp" | "quic";
   /** As written. What is in force is {@link effectiveSmoltcp}. */
   readonly use_smoltcp: boolean;
   readonly log_level: LogLevel;
@@ -38,7 +42,7 @@ export interface Config {
 export type OptionKey = keyof Config;
 export type LogLevel = "off" | "error" | "warn" | "info";
 
-/** A rule of the user: which connections never, or always, ride KCP. The first that matches decides. */
+/** A rule of the user: which connections never, or always, ride KCP (or QUIC). The first that matches decides. */
 export interface Rule {
   readonly action: "bypass" | "force";
   /** The client's network; absent = any. */
@@ -77,6 +81,9 @@ export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
   encryption_algorithm: "aes-gcm",
   enable_kcp_proxy: false,
   disable_kcp_input: false,
+  enable_quic_proxy: false,
+  disable_quic_input: false,
+  proxy_priority: "kcp",
   use_smoltcp: false,
   log_level: "info",
   rpc_socket: DEFAULT_RPC_SOCKET,
@@ -93,16 +100,17 @@ export function tunMtu(config: Pick<Config, "mtu" | "enable_encryption">): numbe
   return config.enable_encryption ? config.mtu - ENCRYPTION_RESERVE_BYTES : config.mtu;
 }
 
-/** True when some connection may ride KCP: the proxy is on, or a rule forces it. */
-export function mayUseKcp(config: Pick<Config, "enable_kcp_proxy" | "rules">): boolean {
-  return config.enable_kcp_proxy || config.rules.some((rule) => rule.action === "force");
+type ProxySwitches = Pick<Config, "enable_kcp_proxy" | "enable_quic_proxy" | "rules">;
+
+/** True when some connection may be carried: a proxy is on, or a rule forces it. */
+export function mayCarry(config: ProxySwitches): boolean {
+  const { enable_kcp_proxy, enable_quic_proxy, rules } = config;
+  return enable_kcp_proxy || enable_quic_proxy || rules.some((rule) => rule.action === "force");
 }
 
-/** The user-space stack is forced on while KCP may be used: without it the LAN's connections could not be carried. */
-export function effectiveSmoltcp(
-  config: Pick<Config, "use_smoltcp" | "enable_kcp_proxy" | "rules">,
-): boolean {
-  return config.use_smoltcp || mayUseKcp(config);
+/** The user-space stack is forced on while something may be carried: without it the LAN's connections could not be. */
+export function effectiveSmoltcp(config: ProxySwitches & Pick<Config, "use_smoltcp">): boolean {
+  return config.use_smoltcp || mayCarry(config);
 }
 
 /** A switch as configured and as it is in force; the status of the daemon shows these. */
@@ -115,7 +123,14 @@ export interface FlagState {
 }
 
 export function flagStates(config: Config): readonly FlagState[] {
-  const plain = (name: "enable_kcp_proxy" | "disable_kcp_input" | "enable_encryption") => ({
+  const plain = (
+    name:
+      | "enable_kcp_proxy"
+      | "disable_kcp_input"
+      | "enable_quic_proxy"
+      | "disable_quic_input"
+      | "enable_encryption",
+  ) => ({
     name,
     configured: config[name],
     effective: config[name],
@@ -125,6 +140,8 @@ export function flagStates(config: Config): readonly FlagState[] {
   return [
     plain("enable_kcp_proxy"),
     plain("disable_kcp_input"),
+    plain("enable_quic_proxy"),
+    plain("disable_quic_input"),
     {
       name: "use_smoltcp",
       configured: config.use_smoltcp,
@@ -132,7 +149,7 @@ export function flagStates(config: Config): readonly FlagState[] {
       note:
         smoltcp === config.use_smoltcp
           ? ""
-          : "use_smoltcp is forced on while enable_kcp_proxy is on or a rule forces KCP: only the user-space stack can carry the LAN's connections.",
+          : "use_smoltcp is forced on while a proxy is on or a rule forces one: only the user-space stack can carry the LAN's connections.",
     },
     plain("enable_encryption"),
   ];

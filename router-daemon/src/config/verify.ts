@@ -140,7 +140,7 @@ function checkTogether(config: Config, raw: RawConfig, problems: ProblemList): v
   }
   if (raw.has("use_smoltcp") && !config.use_smoltcp && effectiveSmoltcp(config)) {
     const text =
-      "use_smoltcp = false has no effect while enable_kcp_proxy is on or a rule forces KCP: the user-space stack is forced on. Remove it.";
+      "use_smoltcp = false has no effect while a proxy is on or a rule forces one: the user-space stack is forced on. Remove it.";
     problems.warning(at("use_smoltcp"), "use_smoltcp", text);
   }
 }

@@ -141,6 +141,7 @@ export class Daemon implements DaemonView {
       random,
       timed: [this.#entries, plainFlows, this.#watch, this.#sleeper, transports],
       kcpInput: () => !this.#config.disable_kcp_input,
+      quicInput: () => !this.#config.disable_quic_input,
     };
   }
 
@@ -269,6 +270,8 @@ export class Daemon implements DaemonView {
     const now = this.#host.now();
     session.sourceEndpoint.forgetPeer(before, now);
     session.destinationEndpoint.forgetPeer(before, now);
+    session.quicSource.forgetPeer(before, now);
+    session.quicDestination.forgetPeer(before, now);
     this.#wakeSoon();
   }
 

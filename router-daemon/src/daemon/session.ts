@@ -17,6 +17,8 @@ import type { PlainFlows } from "../proxy/plain-flows.ts";
 import { PLAIN_WORDS, PlainPath } from "../proxy/plain-path.ts";
 import { Policy } from "../proxy/policy.ts";
 import { SourceProxy } from "../proxy/source.ts";
+import { QuicEndpoint } from "../quic/endpoint.ts";
+import type { QuicLimits } from "../quic/types.ts";
 import { TCP_REGION_BYTES } from "../tcp/limits.ts";
 import { TcpStack } from "../tcp/stack.ts";
 import { AEAD_TAIL_BYTES, PEER_HEADER_BYTES } from "../wire/peer-header.ts";
@@ -32,9 +34,9 @@ import { localInfo, policySettings, toldAddresses } from "./settings.ts";
 const MAX_HALF_OPEN = 1024;
 /** Bytes of the 1500-byte underlay's datagram that a packet for one of our own nodes may have (links.md 1.8). */
 const MAX_UDP_PAYLOAD = 1412;
-/** What of them is left to KCP. */
-const KCP_MTU =
-  MAX_UDP_PAYLOAD - TUNNEL_HEADER_BYTES - PEER_HEADER_BYTES - AEAD_TAIL_BYTES - KCP_HEADER_BYTES;
+/** What of them is left to QUIC, and to KCP. */
+const QUIC_DATAGRAM_BYTES = MAX_UDP_PAYLOAD - TUNNEL_HEADER_BYTES - PEER_HEADER_BYTES - AEAD_TAIL_BYTES;
+const KCP_MTU = QUIC_DATAGRAM_BYTES - KCP_HEADER_BYTES;
 
 export interface Session {
   readonly mesh: MeshNode;
@@ -43,6 +45,8 @@ export interface Session {
   readonly destination: DestinationProxy;
   readonly sourceEndpoint: KcpEndpoint<unknown>;
   readonly destinationEndpoint: KcpEndpoint<unknown>;
+  readonly quicSource: QuicEndpoint<unknown>;
+  readonly quicDestination: QuicEndpoint<unknown>;
   readonly policy: Policy;
   readonly plain: PlainPath;
 }
@@ -78,6 +82,7 @@ export interface SessionParts {
   readonly random: HostRandom;
   readonly timed: readonly Timed[];
   readonly kcpInput: () => boolean;
+  readonly quicInput: () => boolean;
 }
 
 /** `device` is the TUN's handle. */
@@ -155,11 +160,26 @@ export function openSession(
   const shared = { localPeerId, pool, random, limits, quotaOf: (peerId: number) => budget.quotaOf(peerId) };
   const sourceEndpoint = new KcpEndpoint({ role: "source", ...shared });
   const destinationEndpoint = new KcpEndpoint({ role: "destination", ...shared });
-  source.attach(stack, sourceEndpoint);
+  const quic = {
+    pool,
+    random,
+    quotaOf: shared.quotaOf,
+    rttMs: (peerId: number) => mesh.latencyMs(peerId) ?? 0,
+    limits: {
+      maxStreams: config.max_connections,
+      maxStreamsPerConnection: config.max_connections,
+      extendedDatagramBytes: QUIC_DATAGRAM_BYTES,
+      spareSlots: RX_RESERVE_SLOTS,
+    } satisfies Partial<QuicLimits>,
+  };
+  const quicSource = new QuicEndpoint({ role: "source", ...quic });
+  const quicDestination = new QuicEndpoint({ role: "destination", ...quic });
+  source.attach(stack, { kcp: sourceEndpoint, quic: quicSource });
   const destination = new DestinationProxy({
     sockets: host,
     dialPolicy: parts.served,
     entries,
+    quicInput: parts.quicInput,
     freeShare: () => pool.freeSlots / pool.slotCount,
     words,
     iovWord: regions.iovWord,
@@ -171,23 +191,41 @@ export function openSession(
     destination,
     sourceEndpoint,
     destinationEndpoint,
+    quicSource,
+    quicDestination,
     plain,
-    timed: parts.timed,
+    timed: [...parts.timed, source],
     kcpInput: parts.kcpInput,
+    quicInput: parts.quicInput,
   });
-  return { mesh, stack, source, destination, sourceEndpoint, destinationEndpoint, policy, plain };
+  return {
+    mesh,
+    stack,
+    source,
+    destination,
+    sourceEndpoint,
+    destinationEndpoint,
+    quicSource,
+    quicDestination,
+    policy,
+    plain,
+  };
 }
 
 /** Ends everything of a session; connections are told. */
 export function closeSession(session: Session, path: DataPath, now: number): void {
   session.source.closeAll(now, "shutting_down");
   session.destination.closeAll(now, "shutting_down");
+  session.quicSource.closeConnections(now);
+  session.quicDestination.closeConnections(now);
   // The resets are on their way before the links go.
   path.flush(now);
   session.mesh.dispose(now);
   session.stack.dispose();
   session.sourceEndpoint.dispose(now);
   session.destinationEndpoint.dispose(now);
+  session.quicSource.dispose(now);
+  session.quicDestination.dispose(now);
 }
 
 /** The host as the mesh sees it: sockets it opens are read by the loop. */

@@ -22,6 +22,7 @@ export function localInfo(config: Config): LocalInfo {
     featureFlags: {
       ...NO_FEATURES,
       kcpInput: !config.disable_kcp_input,
+      quicInput: !config.disable_quic_input,
       supportConnListSync: true,
       // A leaf: others must not choose the way through us, where their packets would end.
       avoidRelayData: true,
@@ -33,6 +34,8 @@ export function localInfo(config: Config): LocalInfo {
 export function policySettings(config: Config, addresses: readonly OwnAddress[]): PolicySettings {
   return {
     enableKcpProxy: config.enable_kcp_proxy,
+    enableQuicProxy: config.enable_quic_proxy,
+    proxyPriority: config.proxy_priority,
     rules: config.rules,
     ipv4: config.ipv4.address,
     localNetworks: addresses.map(({ address, prefixLength }) => networkOf(address, prefixLength)),

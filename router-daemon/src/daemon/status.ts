@@ -88,6 +88,8 @@ export function counters(
     add("tcp", session.stack.counters);
     add("kcp_source", session.sourceEndpoint.counters);
     add("kcp_destination", session.destinationEndpoint.counters);
+    add("quic_source", session.quicSource.counters);
+    add("quic_destination", session.quicDestination.counters);
   }
   return all;
 }

@@ -26,6 +26,7 @@ import {
 const NO_CONVS: readonly number[] = [];
 
 export class Connection<Owner> extends CarriedStream implements KcpConnection<Owner>, ControlSubject, Due {
+  readonly transport = "kcp";
   owner: Owner | undefined = undefined;
   readonly peerId: number;
   conv: number;

@@ -117,15 +117,14 @@ export interface KcpConnectionStats {
 }
 
 /**
- * One carried TCP connection. The stream methods are those of `kcp-ts`' `Kcp` and cost nothing extra; in states where no bytes
- * flow they read as empty and write as full. `Owner` is whatever the glue hangs on it.
+ * One carried TCP connection, over KCP or QUIC. The stream methods are those of `kcp-ts`' `Kcp` and cost nothing extra; in states
+ * where no bytes flow they read as empty and write as full. `Owner` is whatever the glue hangs on it.
  */
-export interface KcpConnection<Owner = unknown> {
+export interface CarriedConnection<Owner = unknown> {
+  readonly transport: "kcp" | "quic";
   /** The glue's own object for this connection; the layer never looks at it. */
   owner: Owner | undefined;
   readonly peerId: number;
-  /** Chosen by the source (proxies.md 3.2); of the attempt that won, once there is one. */
-  readonly conv: number;
   readonly source: SocketAddress;
   readonly destination: SocketAddress;
   readonly state: KcpConnectionState;
@@ -192,6 +191,12 @@ export interface KcpConnection<Owner = unknown> {
    * is an `abort`.
    */
   release(now: number): void;
+}
+
+/** One carried TCP connection over KCP. */
+export interface KcpConnection<Owner = unknown> extends CarriedConnection<Owner> {
+  /** Chosen by the source (proxies.md 3.2); of the attempt that won, once there is one. */
+  readonly conv: number;
 }
 
 /** Where an endpoint puts what leaves it; one call per packet of type 11 or 12 (proxies.md 3.1), for the node `peerId`. */

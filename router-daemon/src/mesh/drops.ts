@@ -29,7 +29,6 @@ export class Drops {
   secure_mode = 0;
   internal_type = 0;
   foreign_network = 0;
-  quic = 0;
   unknown_type = 0;
   // Own packets.
   rpc_too_long = 0;
@@ -48,10 +47,6 @@ export class Drops {
       case PacketType.relayHandshake:
       case PacketType.relayHandshakeAck:
         this.secure_mode++;
-        break;
-      case PacketType.quicSource:
-      case PacketType.quicDestination:
-        this.quic++;
         break;
       case PacketType.dataKcpModified:
       case PacketType.dataQuicModified:

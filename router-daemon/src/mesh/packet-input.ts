@@ -98,6 +98,12 @@ export class PacketInput {
       case PacketType.kcpDestination:
         if (this.#isForged(isOpened)) return false;
         return this.#consumer.kcp("source", from, slot, payload, payloadLength, now);
+      case PacketType.quicSource:
+        if (this.#isForged(isOpened)) return false;
+        return this.#consumer.quic("destination", from, slot, payload, payloadLength, now);
+      case PacketType.quicDestination:
+        if (this.#isForged(isOpened)) return false;
+        return this.#consumer.quic("source", from, slot, payload, payloadLength, now);
       case PacketType.rpcRequest:
       case PacketType.rpcResponse:
         if (!isOpened && !this.#mayBeClear(link, from)) {

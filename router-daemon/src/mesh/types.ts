@@ -30,4 +30,13 @@ export interface PacketConsumer {
     length: number,
     now: number,
   ): boolean;
+  /** Types 17 and 16, likewise. */
+  quic(
+    role: "source" | "destination",
+    fromPeerId: number,
+    slot: number,
+    offset: number,
+    length: number,
+    now: number,
+  ): boolean;
 }

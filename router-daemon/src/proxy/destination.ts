@@ -1,5 +1,5 @@
 /**
- * Destination side: a KCP connection of a peer becomes an ordinary TCP connection to the service.
+ * Destination side: a KCP or QUIC connection of a peer becomes an ordinary TCP connection to the service.
  *
  * Life of one (proxies.md 5):
  * ```
@@ -12,11 +12,12 @@
  *                   Connected:   kcp.view ─▶ tcpWrite ─▶ kcp.consume        up   (slots of the receive ring, no copy)
  *                                kcp.reserve ◀─ tcpRead ─▶ kcp.commit       down (read straight into the send ring)
  *                       │ each direction ends by itself (half-close)
+ *                       │        └ the service resets: what it sent before is delivered first, then the client is reset
  *                       ▼ both ended, all delivered
  *                    Closed
  * ```
  */
-import { type CloseReason, type KcpConnection, Ready, type RefusalReason } from "../kcp/types.ts";
+import { type CarriedConnection, type CloseReason, Ready, type RefusalReason } from "../kcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
 import type { ReasonCode } from "./reason.ts";
 import {
@@ -36,6 +37,8 @@ export const MIN_FREE_SHARE = 0.1;
 export const MAX_IOV_PAIRS = 64;
 /** Bytes one connection may move per direction before the others have their turn. */
 export const TURN_BYTES = 256 * 1024;
+/** A service has reset its connection: what it sent before has so long, milliseconds, to get on, anew with each step. */
+export const LAST_WORDS_STALL_MS = 1000;
 
 /** Whether the node may be asked to dial an address. The deny reasons are those of `REASONS`. */
 export interface DialPolicy {
@@ -48,13 +51,15 @@ export interface DestinationOptions {
   readonly entries: EntryTable;
   /** How much of the memory for payload is free, 0…1. */
   readonly freeShare: () => number;
+  /** `disable_quic_input` is not set. Default: it is not. */
+  readonly quicInput?: () => boolean;
   /** The arena as words, and the index of `2 * MAX_IOV_PAIRS` words that are this proxy's own. */
   readonly words: Int32Array;
   readonly iovWord: number;
 }
 
 class Carried {
-  readonly conn: KcpConnection<unknown>;
+  readonly conn: CarriedConnection<unknown>;
   readonly entry: Entry;
   readonly deadline: number;
   handle: number;
@@ -63,8 +68,13 @@ class Carried {
   writable = false;
   /** The kernel said that nothing more will come: a short read is not the end of it until END_OF_STREAM. */
   hangup = false;
-  /** The service has reset the connection: what it sent before may still be there to be read. */
+  /** The service has reset the connection: what it sent before may still be there to be read … */
   broken = false;
+  /** … and now all of it was. */
+  drained = false;
+  /** While in `#leaving`: when it ends if no more than these bytes are delivered. */
+  leaveAt = Number.POSITIVE_INFINITY;
+  delivered = 0;
   /** The service's direction has ended and was passed on. */
   downEnded = false;
   /** The client's direction has ended and was passed on. */
@@ -73,7 +83,7 @@ class Carried {
   waiting = false;
   over = false;
 
-  constructor(conn: KcpConnection<unknown>, entry: Entry, handle: number, deadline: number) {
+  constructor(conn: CarriedConnection<unknown>, entry: Entry, handle: number, deadline: number) {
     this.conn = conn;
     this.entry = entry;
     this.handle = handle;
@@ -86,11 +96,14 @@ export class DestinationProxy {
   readonly #dialPolicy: DialPolicy;
   readonly #entries: EntryTable;
   readonly #freeShare: () => number;
+  readonly #quicInput: () => boolean;
   readonly #words: Int32Array;
   readonly #iov: number;
   readonly #byHandle = new Map<number, Carried>();
   /** Not connected yet, oldest first: all wait equally long, so this is also the order of their deadlines. */
   readonly #connecting = new Set<Carried>();
+  /** Broken, with bytes of the service still on their way; the one that will wait longest is last. */
+  readonly #leaving = new Set<Carried>();
   /** Those that had more to move than their turn allowed. */
   #turns: Carried[] = [];
   #nextTurns: Carried[] = [];
@@ -100,6 +113,7 @@ export class DestinationProxy {
     this.#dialPolicy = options.dialPolicy;
     this.#entries = options.entries;
     this.#freeShare = options.freeShare;
+    this.#quicInput = options.quicInput ?? (() => true);
     this.#words = options.words;
     this.#iov = options.iovWord;
   }
@@ -110,12 +124,17 @@ export class DestinationProxy {
 
   get nextTimeout(): number {
     if (this.#turns.length > 0) return Number.NEGATIVE_INFINITY;
-    for (const first of this.#connecting) return first.deadline;
-    return Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    for (const first of this.#connecting) {
+      next = first.deadline;
+      break;
+    }
+    for (const first of this.#leaving) return Math.min(next, first.leaveAt);
+    return next;
   }
 
   /** News of one connection of the destination endpoint. */
-  handleReady(conn: KcpConnection<unknown>, now: number): void {
+  handleReady(conn: CarriedConnection<unknown>, now: number): void {
     const ready = conn.takeReady();
     if ((ready & Ready.incoming) !== 0) this.#dial(conn, now);
     const carried = conn.owner;
@@ -162,6 +181,10 @@ export class DestinationProxy {
       this.#connecting.delete(carried);
       this.#refuse(carried, "target_timeout", now);
     }
+    for (const carried of this.#leaving) {
+      if (now < carried.leaveAt) break;
+      this.#abort(carried, "service_reset", now);
+    }
     if (this.#turns.length === 0) return;
     const turns = this.#turns;
     this.#turns = this.#nextTurns;
@@ -178,7 +201,7 @@ export class DestinationProxy {
     for (const carried of [...this.#byHandle.values()]) this.#abort(carried, reason, now);
   }
 
-  #dial(conn: KcpConnection<unknown>, now: number): void {
+  #dial(conn: CarriedConnection<unknown>, now: number): void {
     const { source, destination } = conn;
     const entry = this.#entries.open(
       {
@@ -189,8 +212,8 @@ export class DestinationProxy {
         destinationPort: destination.port,
         peerId: conn.peerId,
       },
-      "kcp",
-      "kcp_allowed",
+      conn.transport,
+      `${conn.transport}_allowed`,
       now,
     );
     entry.state = "ConnectingDst";
@@ -198,6 +221,13 @@ export class DestinationProxy {
     if (verdict !== "yes") {
       this.#entries.end(entry, verdict, now);
       conn.refuse(now, "denied");
+      conn.release(now);
+      return;
+    }
+    // A QUIC connection that was open when the switch was set lives on; new streams on it do not.
+    if (conn.transport === "quic" && !this.#quicInput()) {
+      this.#entries.end(entry, "destination_quic_disabled", now);
+      conn.refuse(now, "refused");
       conn.release(now);
       return;
     }
@@ -246,20 +276,22 @@ export class DestinationProxy {
   /** Moves what can be moved, a turn's worth at most. */
   #move(carried: Carried, now: number): void {
     if (carried.over || !carried.connected) return;
-    const moreUp = this.#moveUp(carried, now);
-    if (carried.over) return;
+    const moreUp = this.#moveUp(carried);
     const more = this.#moveDown(carried, now) || moreUp;
     if (carried.over) return;
     if (carried.upEnded && carried.downEnded && carried.conn.state === "closed") {
       this.#end(carried, "finished", now);
-    } else if (more && !carried.waiting) {
+      return;
+    }
+    if (carried.broken) this.#leave(carried, now);
+    if (!carried.over && more && !carried.waiting) {
       carried.waiting = true;
       this.#turns.push(carried);
     }
   }
 
   /** Client to service. Returns true when the turn ended before the work. */
-  #moveUp(carried: Carried, now: number): boolean {
+  #moveUp(carried: Carried): boolean {
     const { conn, handle } = carried;
     let moved = 0;
     while (carried.writable && moved < TURN_BYTES) {
@@ -267,7 +299,10 @@ export class DestinationProxy {
       if (pairs === 0) break;
       const written = this.#sockets.tcpWrite(handle, this.#iov, pairs);
       if (written < 0) {
-        this.#abort(carried, "service_reset", now);
+        // Whether the service has finished its direction or was cut off: what came before is there to be read.
+        carried.broken = true;
+        carried.readable = true;
+        carried.writable = false;
         return false;
       }
       let offered = 0;
@@ -291,16 +326,14 @@ export class DestinationProxy {
     let moved = 0;
     while (carried.readable && !carried.downEnded && moved < TURN_BYTES) {
       const pairs = conn.reserve(this.#words, this.#iov, MAX_IOV_PAIRS);
-      if (pairs === 0) {
-        // A reset is found by reading, for which a client that does not read leaves no room.
-        if (carried.broken) this.#abort(carried, "service_reset", now);
-        return false;
-      }
+      if (pairs === 0) return false;
       const read = this.#sockets.tcpRead(handle, this.#iov, pairs);
       if (read === END_OF_STREAM) {
         conn.commit(0);
         carried.downEnded = true;
         carried.readable = false;
+        // After a write that failed the kernel tells the reset as an end.
+        if (carried.broken) return false;
         if (!carried.upEnded) carried.entry.state = "ClosingSrc";
         conn.shutdown(now);
         return false;
@@ -308,7 +341,10 @@ export class DestinationProxy {
       if (read <= 0) {
         conn.commit(0);
         carried.readable = false;
-        if (read < 0) this.#abort(carried, "service_reset", now);
+        if (read < 0) {
+          carried.broken = true;
+          carried.drained = true;
+        }
         return false;
       }
       let offered = 0;
@@ -322,6 +358,21 @@ export class DestinationProxy {
     return carried.readable && !carried.downEnded && conn.writableBytes > 0;
   }
 
+  /** The service has reset: the client is, too, once it has what the service had sent, or when that gets no further. */
+  #leave(carried: Carried, now: number): void {
+    const underWay = carried.conn.unacknowledgedBytes;
+    if (underWay === 0 && (carried.drained || carried.downEnded)) {
+      this.#abort(carried, "service_reset", now);
+      return;
+    }
+    const delivered = carried.entry.downBytes - underWay;
+    if (this.#leaving.has(carried) && delivered === carried.delivered) return;
+    carried.delivered = delivered;
+    carried.leaveAt = now + LAST_WORDS_STALL_MS;
+    this.#leaving.delete(carried);
+    this.#leaving.add(carried);
+  }
+
   /** Something broke: both sides are told at once. */
   #abort(carried: Carried, reason: ReasonCode, now: number): void {
     if (carried.over) return;
@@ -333,6 +384,7 @@ export class DestinationProxy {
   #end(carried: Carried, reason: ReasonCode, now: number, socketGone = false): void {
     carried.over = true;
     this.#connecting.delete(carried);
+    this.#leaving.delete(carried);
     this.#byHandle.delete(carried.handle);
     if (!socketGone) this.#sockets.close(carried.handle);
     this.#entries.end(carried.entry, reason, now);

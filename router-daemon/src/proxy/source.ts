@@ -1,11 +1,11 @@
 /**
  * Source side: the TCP connection of a client (of the LAN, or of the router itself) ends in the user-space stack, its bytes cross
- * the network over KCP.
+ * the network over KCP or QUIC.
  *
  * Life of one:
  * ```
  *  SYN ─▶ policy ─tcp─▶ plain path (PlainFlows keeps the row)
- *           │ kcp
+ *           │ kcp, quic
  *           ▼ the SYN is held, endpoint.connect()
  *       ConnectingDst ─ the service refused ──────▶ RST to the client
  *           │         └ the peer did not take it ─▶ the held SYN goes on as plain TCP, the peer is remembered
@@ -13,13 +13,19 @@
  *       Connected:    TUN frame ─copy─▶ KCP send ring                      up
  *                     KCP receive ring ─slot─▶ TCP send queue              down (the slot moves, no copy)
  *           │ each direction ends by itself (half-close)
+ *           │        └ reset by the far side: what had arrived goes to the client first, then it is reset
  *           ▼
  *        Closed
  * ```
  */
 import type { SlotPool, TakenSlot } from "kcp-ts";
-import type { KcpEndpoint } from "../kcp/endpoint.ts";
-import { type CloseReason as KcpCloseReason, type KcpConnection, Ready } from "../kcp/types.ts";
+import {
+  type CarriedConnection,
+  type CloseReason as CarrierCloseReason,
+  type KcpConnectOptions,
+  type KcpTarget,
+  Ready,
+} from "../kcp/types.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import type {
   Flow,
@@ -31,7 +37,7 @@ import type {
 } from "../tcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
 import type { PlainFlows } from "./plain-flows.ts";
-import type { Decision, Policy } from "./policy.ts";
+import type { Carrying, Decision, Policy } from "./policy.ts";
 import type { ReasonCode } from "./reason.ts";
 
 /** Connections carried at once at most; further ones use plain TCP. */
@@ -41,11 +47,24 @@ export const MIN_FREE_SHARE = 0.2;
 /** How long the client's SYN is held for a peer that gives no sign of life, milliseconds. */
 export const HOLD_MS = 2500;
 
+/** The far side has reset: what it had sent before has so long, milliseconds, to get on toward the client, anew with each step. */
+export const LAST_WORDS_STALL_MS = 1000;
+/** How often that is looked at. */
+const LAST_WORDS_POLL_MS = 5;
+
 /** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
 const SPACE_WHEN_CLOSED = 0xffff;
 
-/** The parts of endpoint and stack that the source uses. */
-export type KcpOpener = Pick<KcpEndpoint<unknown>, "connect">;
+/** The parts of an endpoint (of KCP or QUIC) and of the stack that the source uses. */
+export interface Opener {
+  connect(
+    peerId: number,
+    target: KcpTarget,
+    now: number,
+    options?: KcpConnectOptions,
+  ): CarriedConnection<unknown> | undefined;
+}
+export type Openers = Readonly<Record<Carrying, Opener>>;
 export type FlowControl = Pick<TcpStack, "accept" | "refuse" | "release">;
 
 export interface SourceOptions {
@@ -64,7 +83,7 @@ export interface SourceOptions {
 class Carried implements FlowReceiver {
   readonly #proxy: SourceProxy;
   readonly flow: Flow;
-  readonly conn: KcpConnection<unknown>;
+  readonly conn: CarriedConnection<unknown>;
   readonly entry: Entry;
   /** The KCP side has the connection and the client was answered. */
   accepted = false;
@@ -74,8 +93,11 @@ class Carried implements FlowReceiver {
   upEnded = false;
   /** The far side's end was passed on. */
   downEnded = false;
+  /** While in `#leaving`: when it ends if the client acknowledges no more than these bytes. */
+  leaveAt = Number.POSITIVE_INFINITY;
+  delivered = 0;
 
-  constructor(proxy: SourceProxy, flow: Flow, conn: KcpConnection<unknown>, entry: Entry) {
+  constructor(proxy: SourceProxy, flow: Flow, conn: CarriedConnection<unknown>, entry: Entry) {
     this.#proxy = proxy;
     this.flow = flow;
     this.conn = conn;
@@ -101,8 +123,11 @@ export class SourceProxy implements TcpEvents {
   readonly #rttMs: SourceOptions["rttMs"];
   readonly #maxConnections: number;
   readonly #byFlow: (Carried | undefined)[] = [];
+  /** Reset by the far side, with its last bytes still on their way to the client. */
+  readonly #leaving = new Set<Carried>();
+  #lookAt = Number.POSITIVE_INFINITY;
   readonly #taken: TakenSlot = { slot: -1, offset: 0, length: 0 };
-  #endpoint: KcpOpener | undefined;
+  #endpoints: Openers | undefined;
   #stack: FlowControl | undefined;
   #count = 0;
   /** The decision made in `syn`, used by the `held` that follows at once. */
@@ -120,14 +145,24 @@ export class SourceProxy implements TcpEvents {
     this.#maxConnections = options.maxConnections ?? MAX_SOURCE_CONNECTIONS;
   }
 
-  /** The stack and the endpoint are made with this proxy at hand, so they come afterwards. */
-  attach(stack: FlowControl, endpoint: KcpOpener): void {
+  /** The stack and the endpoints are made with this proxy at hand, so they come afterwards. */
+  attach(stack: FlowControl, endpoints: Openers): void {
     this.#stack = stack;
-    this.#endpoint = endpoint;
+    this.#endpoints = endpoints;
   }
 
   get connectionCount(): number {
     return this.#count;
+  }
+
+  get nextTimeout(): number {
+    return this.#lookAt;
+  }
+
+  handleTimeout(now: number): void {
+    this.#now = now;
+    for (const carried of this.#leaving) this.#leave(carried, now);
+    this.#lookAt = this.#leaving.size > 0 ? now + LAST_WORDS_POLL_MS : Number.POSITIVE_INFINITY;
   }
 
   /** To be told before the stack gets input or is polled. */
@@ -140,7 +175,7 @@ export class SourceProxy implements TcpEvents {
   syn(key: FlowKey): SynVerdict {
     const now = this.#now;
     let decision = this.#policy.decide(key.clientAddress, key.targetAddress, key.targetPort, now);
-    if (decision.transport === "kcp") {
+    if (decision.transport !== "tcp") {
       if (this.#count >= this.#maxConnections) {
         decision = { transport: "tcp", peerId: decision.peerId, reason: "connection_limit" };
       } else if (this.#pool.freeSlots < this.#pool.slotCount * MIN_FREE_SHARE) {
@@ -157,6 +192,8 @@ export class SourceProxy implements TcpEvents {
 
   held(flow: Flow): void {
     const decision = this.#decision!;
+    const { transport } = decision;
+    if (transport === "tcp") throw new Error("A connection that goes as plain TCP is not held.");
     this.#decision = undefined;
     const now = this.#now;
     const entry = this.#entries.open(
@@ -168,12 +205,12 @@ export class SourceProxy implements TcpEvents {
         destinationPort: flow.targetPort,
         peerId: decision.peerId,
       },
-      "kcp",
+      transport,
       decision.reason,
       now,
     );
     entry.state = "ConnectingDst";
-    const conn = this.#endpoint!.connect(
+    const conn = this.#endpoints![transport].connect(
       decision.peerId,
       {
         source: { ip: flow.clientAddress, port: flow.clientPort },
@@ -244,6 +281,7 @@ export class SourceProxy implements TcpEvents {
   /** The client's next bytes: copied into the send ring, all that fits. */
   receive(carried: Carried, offset: number, length: number): number {
     const { conn } = carried;
+    if (this.#leaving.has(carried)) return length;
     if (carried.connClosed) {
       carried.entry.reason = "service_reset";
       carried.flow.abort(this.#now);
@@ -256,7 +294,7 @@ export class SourceProxy implements TcpEvents {
 
   // ── the endpoint's news ───────────────────────────────────────────────────────────────────────────────────────
 
-  handleReady(conn: KcpConnection<unknown>, now: number): void {
+  handleReady(conn: CarriedConnection<unknown>, now: number): void {
     this.#now = now;
     const ready = conn.takeReady();
     const carried = conn.owner;
@@ -267,7 +305,7 @@ export class SourceProxy implements TcpEvents {
     if ((ready & Ready.established) !== 0 && !carried.flowClosed) {
       carried.accepted = true;
       carried.entry.carrier = conn;
-      this.#policy.noteSuccess(conn.peerId);
+      this.#policy.noteSuccess(conn.peerId, conn.transport);
       this.#stack!.accept(carried.flow, carried, now);
     }
     if ((ready & Ready.closed) !== 0) {
@@ -329,11 +367,32 @@ export class SourceProxy implements TcpEvents {
     if (conn.peerFinished && (reason === "finished" || carried.upEnded || flow.receivedBytes === 0)) return;
     if (conn.peerFinished && conn.unacknowledgedBytes === 0) return;
     carried.entry.reason = connReason(reason);
-    flow.abort(now);
+    if (reason !== "far_end_reset" && reason !== "reset") {
+      flow.abort(now);
+      return;
+    }
+    carried.leaveAt = now + LAST_WORDS_STALL_MS;
+    carried.delivered = flow.deliveredBytes;
+    this.#leaving.add(carried);
+    this.#lookAt = Math.min(this.#lookAt, now + LAST_WORDS_POLL_MS);
+    this.#leave(carried, now);
   }
 
-  /** KCP was tried for a held SYN, and the far side did not take it. */
-  #handleNotTaken(carried: Carried, reason: KcpCloseReason, now: number): void {
+  /** The far side has reset: the client is, too, once it has what came before, or when that gets no further. */
+  #leave(carried: Carried, now: number): void {
+    const { flow, conn } = carried;
+    this.#moveDown(carried, now);
+    if (carried.flowClosed) return;
+    if (flow.deliveredBytes !== carried.delivered) {
+      carried.delivered = flow.deliveredBytes;
+      carried.leaveAt = now + LAST_WORDS_STALL_MS;
+    }
+    const isDone = conn.readableBytes === 0 && flow.unacknowledgedBytes === 0;
+    if (isDone || now >= carried.leaveAt) flow.abort(now);
+  }
+
+  /** KCP or QUIC was tried for a held SYN, and the far side did not take it. */
+  #handleNotTaken(carried: Carried, reason: CarrierCloseReason, now: number): void {
     carried.connClosed = true;
     const { flow, conn, entry } = carried;
     conn.release(now);
@@ -366,8 +425,10 @@ export class SourceProxy implements TcpEvents {
       default:
     }
     const why: ReasonCode =
-      reason === "no_answer" || reason === "undecided" ? "kcp_timeout" : "kcp_refused_by_peer";
-    if (reason !== "busy") this.#policy.noteFailure(conn.peerId, now);
+      reason === "no_answer" || reason === "undecided"
+        ? `${conn.transport}_timeout`
+        : `${conn.transport}_refused_by_peer`;
+    if (reason !== "busy") this.#policy.noteFailure(conn.peerId, conn.transport, now);
     this.#byFlow[flow.id] = undefined;
     this.#count--;
     carried.flowClosed = true;
@@ -395,6 +456,7 @@ export class SourceProxy implements TcpEvents {
   #end(carried: Carried, reason: ReasonCode, now: number): void {
     if (carried.entry.endedAt !== undefined) return;
     if (this.#byFlow[carried.flow.id] === carried) this.#byFlow[carried.flow.id] = undefined;
+    this.#leaving.delete(carried);
     this.#count--;
     this.#entries.end(carried.entry, reason, now);
     carried.conn.release(now);
@@ -405,7 +467,7 @@ function flowReason(reason: TcpCloseReason): ReasonCode {
   return reason === "clientReset" ? "client_reset" : reason === "aborted" ? "peer_reset" : "client_gone";
 }
 
-function connReason(reason: KcpCloseReason): ReasonCode {
+function connReason(reason: CarrierCloseReason): ReasonCode {
   switch (reason) {
     case "finished":
       return "finished";

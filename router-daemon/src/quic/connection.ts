@@ -7,7 +7,7 @@
  *   server   handshaking ── first Handshake (or 1-RTT) packet ─────────▶ open ──▶ …
  * ```
  */
-import type { CongestionFactory, SlotPool } from "kcp-ts";
+import type { CongestionFactory, SlotPool, SlotQuota } from "kcp-ts";
 import { Stamp } from "kcp-ts/recovery";
 import type { CloseReason } from "../kcp/types.ts";
 import { type ChecksumForm, otherForm, TAG_BYTES } from "./checksum.ts";
@@ -49,8 +49,7 @@ export interface ConnectionHost<Owner> {
   readonly limits: QuicLimits;
   readonly counters: QuicEndpointCounters;
   readonly congestion: CongestionFactory;
-  /** Slots that one direction of one stream may hold now. */
-  readonly shareSlots: number;
+  quotaOf(peerId: number): SlotQuota;
   random(bytes: Uint8Array): void;
   /** The connection may have something to send, or its timers have changed. */
   requestPoll(connection: Connection<Owner>): void;
@@ -180,6 +179,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     this.host = host;
     this.isClient = isClient;
     this.peerId = options.peerId;
+    this.quota = host.quotaOf(options.peerId);
     this.createdAt = now;
     this.lastHeardAt = now;
     this.lastElicitedAt = now;
@@ -257,9 +257,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     return Math.floor((this.recovery.controller?.windowBytes ?? 0) / this.datagramBytes);
   }
 
-  get shareSlots(): number {
-    return this.host.shareSlots;
-  }
+  readonly quota: SlotQuota;
 
   get smoothedRttMs(): number {
     return this.recovery.roundTrip.smoothedMs;

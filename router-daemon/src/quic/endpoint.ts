@@ -7,7 +7,7 @@
  *  out   poll ─ timers due ─▶ Connections in turns ─▶ ConnectionOutput ─▶ sink
  * ```
  */
-import { type CongestionFactory, deliveryRate, type SlotPool } from "kcp-ts";
+import { type CongestionFactory, deliveryRate, type SlotPool, SlotQuota } from "kcp-ts";
 import { NO_REASON, reasonCode } from "../kcp/conn-data.ts";
 import { DueHeap } from "../kcp/due-heap.ts";
 import type { CloseReason, KcpConnectOptions, KcpTarget } from "../kcp/types.ts";
@@ -40,8 +40,6 @@ const MIN_FIRST_CID_BYTES = 8;
 const ALL_DATAGRAMS = 0x3fffffff;
 /** A connection that asks for an immediate poll again waits this long. */
 const MIN_STEP_MS = 0.1;
-/** Of the free slots beyond a quarter of the pool one direction of a stream may hold half, and always so many. */
-const MIN_SHARE_SLOTS = 16;
 
 export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, StreamOwner<Owner> {
   readonly role: QuicRole;
@@ -68,6 +66,7 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
   /** Streams that wait for a decision, or for the end of their time. */
   readonly due = new DueHeap<Stream<Owner>>();
   now = 0;
+  readonly quotaOf: (peerId: number) => SlotQuota;
   readonly #random: (bytes: Uint8Array) => void;
   readonly #rttMs: (peerId: number) => number;
   readonly #table: ConnectionTable<Owner>;
@@ -90,6 +89,8 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
     this.pool = options.pool;
     this.limits = settleLimits(options.limits, options.pool);
     this.congestion = options.congestion ?? deliveryRate();
+    const everyone = new SlotQuota(options.pool);
+    this.quotaOf = options.quotaOf ?? (() => everyone);
     this.#random = options.random;
     this.#rttMs = options.rttMs ?? (() => 0);
     this.#table = new ConnectionTable(options.random, this.limits.maxConnections);
@@ -422,11 +423,6 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
   }
 
   // ── ConnectionHost and StreamOwner ──────────────────────────────────────────────────────────────────────────────────
-
-  get shareSlots(): number {
-    const { freeSlots, slotCount } = this.pool;
-    return Math.max(MIN_SHARE_SLOTS, (freeSlots - (slotCount >>> 2)) >> 1);
-  }
 
   random(bytes: Uint8Array): void {
     this.#random(bytes);

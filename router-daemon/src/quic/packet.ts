@@ -89,6 +89,11 @@ export class PacketHeader {
   }
 }
 
+/** A datagram with which a client opens a connection: it begins with an Initial packet. */
+export function isQuicOpening(bytes: Uint8Array, at: number, length: number): boolean {
+  return length > 0 && (bytes[at]! & 0xb0) === (0x80 | (PacketKind.initial << 4));
+}
+
 /** The packet number whose low bytes are `truncated`, nearest to the one expected next (RFC 9000, A.3). */
 export function expandNumber(truncated: number, numberBytes: number, largest: number): number {
   const window = 256 ** numberBytes;

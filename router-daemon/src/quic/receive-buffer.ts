@@ -12,7 +12,7 @@
  * taken over where that is worth it; what fits behind the bytes before it is copied there, so that a peer that sends single bytes
  * cannot hold a slot per byte.
  */
-import type { SlotPool, TakenSlot } from "kcp-ts";
+import type { SlotPool, SlotQuota, TakenSlot } from "kcp-ts";
 import { MAX_HELD_PIECES } from "./limits.ts";
 
 /** What became of a frame's bytes. */
@@ -40,6 +40,7 @@ export class ReceiveBuffer {
   /** Slots owned. */
   slots = 0;
   readonly #pool: SlotPool;
+  readonly #quota: SlotQuota;
   #ring = new Int32Array(FIRST_PIECES << SHIFT);
   #mask = FIRST_PIECES - 1;
   #head = 0;
@@ -49,8 +50,9 @@ export class ReceiveBuffer {
   #starts = new Float64Array(0);
   #heldCount = 0;
 
-  constructor(pool: SlotPool) {
+  constructor(pool: SlotPool, quota: SlotQuota) {
     this.#pool = pool;
+    this.#quota = quota;
   }
 
   get readableBytes(): number {
@@ -106,7 +108,7 @@ export class ReceiveBuffer {
       at = slot * pool.slotBytes;
       result = Arrival.done;
     }
-    this.slots++;
+    this.#noteSlots(1);
     this.#push(slot, at, length);
     return result;
   }
@@ -143,7 +145,7 @@ export class ReceiveBuffer {
       at = slot * pool.slotBytes;
       result = Arrival.done;
     }
-    this.slots++;
+    this.#noteSlots(1);
     this.#insertHeld(index, offset, slot, at, end - offset);
     return result;
   }
@@ -229,7 +231,7 @@ export class ReceiveBuffer {
     out.offset = this.#ring[cell + OFFSET]!;
     out.length = this.#ring[cell + LENGTH]!;
     this.readOffset += out.length;
-    this.slots--;
+    this.#noteSlots(-1);
     this.#shift();
     return true;
   }
@@ -252,7 +254,12 @@ export class ReceiveBuffer {
 
   #free(slot: number): void {
     this.#pool.free(slot);
-    this.slots--;
+    this.#noteSlots(-1);
+  }
+
+  #noteSlots(change: number): void {
+    this.slots += change;
+    this.#quota.held += change;
   }
 
   #doubleRing(): void {

@@ -16,7 +16,7 @@
  *        0                                 DATA_AT
  * ```
  */
-import type { SlotPool } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 import { MAX_CHUNKS, MIN_UNSENT_CHUNKS } from "./limits.ts";
 
 /** Where a chunk's bytes begin in their slot: room for the longest headers. */
@@ -37,8 +37,8 @@ export interface SendLimits {
   readonly chunkBytes: number;
   /** Chunks that the congestion window has room for. */
   readonly windowChunks: number;
-  /** Slots that this direction may hold now. */
-  readonly shareSlots: number;
+  /** How much of the pool this direction may hold now; counts what is held. */
+  readonly quota: SlotQuota;
 }
 
 export class SendBuffer {
@@ -186,6 +186,7 @@ export class SendBuffer {
     if (chunk - this.una > this.#mask) this.#double();
     this.#cells[this.#cell(chunk) + Cell.slot] = this.#limits.pool.alloc();
     this.slots++;
+    this.#limits.quota.held++;
   }
 
   /** Free bytes of the last chunk, as long as it has not been sent. */
@@ -201,8 +202,8 @@ export class SendBuffer {
   }
 
   #freeSlots(): number {
-    const { pool, spareSlots, shareSlots } = this.#limits;
-    return Math.max(0, Math.min(pool.freeSlots - spareSlots, shareSlots - this.slots));
+    const { pool, spareSlots, quota } = this.#limits;
+    return Math.max(0, Math.min(pool.freeSlots - spareSlots, quota.share - this.slots));
   }
 
   // ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -303,6 +304,7 @@ export class SendBuffer {
     this.#limits.pool.free(slot);
     this.#cells[cell + Cell.slot] = -1;
     this.slots--;
+    this.#limits.quota.held--;
   }
 
   #double(): void {

@@ -82,7 +82,7 @@ export class StreamCore {
     this.id = id;
     this.#host = host;
     this.send = new SendBuffer(host);
-    this.receive = new ReceiveBuffer(host.pool);
+    this.receive = new ReceiveBuffer(host.pool, host.quota);
     this.maxSend = maxSend;
     this.maxReceive = window;
     this.#window = window;
@@ -189,14 +189,14 @@ export class StreamCore {
     if (this.#finalSize >= 0) return;
     const left = this.maxReceive - this.receive.readOffset;
     if (left > this.#window - (this.#window >>> WINDOW_UPDATE_SHIFT)) return;
-    const { pool, shareSlots, smoothedRttMs } = this.#host;
+    const { pool, quota, smoothedRttMs } = this.#host;
     // Read within two round trips: the window is what limits the peer.
     const poolBytes = pool.slotCount * pool.slotBytes;
     const most = Math.min(MAX_STREAM_WINDOW, poolBytes >>> STREAM_WINDOW_POOL_SHIFT);
     if (now - this.#windowToldAt < 2 * smoothedRttMs && 2 * this.#window <= most) this.#window *= 2;
     this.#windowToldAt = now;
     // While slots are scarce a stream gets less than its window, but never less than it has been promised.
-    const share = Math.max(INITIAL_STREAM_WINDOW, shareSlots * 1024);
+    const share = Math.max(INITIAL_STREAM_WINDOW, quota.share * 1024);
     const limit = this.receive.readOffset + Math.min(this.#window, share);
     if (limit <= this.maxReceive) return;
     this.maxReceive = limit;

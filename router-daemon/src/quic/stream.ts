@@ -34,6 +34,7 @@ export interface StreamOwner<Owner> {
 const UNSPECIFIED: SocketAddress = { ip: 0, port: 0 };
 
 export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
+  readonly transport = "quic";
   owner: Owner | undefined = undefined;
   readonly peerId: number;
   readonly createdAt: number;

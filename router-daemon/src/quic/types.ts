@@ -14,13 +14,13 @@
  *                closed   Ready.closed, closeReason
  * ```
  */
-import type { CongestionFactory, SlotPool } from "kcp-ts";
-import type { KcpConnection, KcpRole } from "../kcp/types.ts";
+import type { CongestionFactory, SlotPool, SlotQuota } from "kcp-ts";
+import type { CarriedConnection, KcpRole } from "../kcp/types.ts";
 
 export type QuicRole = KcpRole;
 
-/** One carried TCP connection: everything that `KcpConnection` has, but for KCP's number. */
-export interface QuicStream<Owner = unknown> extends Omit<KcpConnection<Owner>, "conv"> {
+/** One carried TCP connection over QUIC. */
+export interface QuicStream<Owner = unknown> extends CarriedConnection<Owner> {
   /** Of the stream on its QUIC connection, -1 while it has none. */
   readonly id: number;
 }
@@ -59,6 +59,8 @@ export interface QuicEndpointOptions {
   readonly limits?: Partial<QuicLimits>;
   /** Default: the delivery-rate controller, a BBR. */
   readonly congestion?: CongestionFactory;
+  /** How the streams of a peer share the pool with everybody else. Default: all of the endpoint are one group. */
+  readonly quotaOf?: (peerId: number) => SlotQuota;
   /** Round-trip time to a peer as the mesh knows it, 0 = unknown: lost first packets are repeated sooner. */
   readonly rttMs?: (peerId: number) => number;
 }

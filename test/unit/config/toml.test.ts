@@ -184,7 +184,7 @@ test("names that are mistyped or in the wrong section are reported with the righ
 test("options of EasyTier that are missing here are refused or ignored by name, unless they ask for what is done anyway", (t) => {
   const refused = withToml(
     'dhcp = true\nipv6 = "fd00::1/64"\n',
-    "[flags]\nenable_quic_proxy = true\nno_tun = true\n[vpn_portal_config]\nclient_cidr = 'x'",
+    "[flags]\np2p_only = true\nno_tun = true\n[vpn_portal_config]\nclient_cidr = 'x'",
   );
   t.is(refused.config, undefined);
   t.is(refused.errors.length, 5, refused.errors.join("\n"));

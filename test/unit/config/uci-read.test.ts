@@ -185,7 +185,7 @@ const MISTAKES: readonly [added: string, sentence: string | RegExp][] = [
   ],
   [
     "config proxy\n\toption enable_kpc_proxy '1'",
-    "@proxy[0].enable_kpc_proxy, line 8: This option is unknown. Did you mean enable_kcp_proxy? Allowed are enable_kcp_proxy, disable_kcp_input, use_smoltcp.",
+    "@proxy[0].enable_kpc_proxy, line 8: This option is unknown. Did you mean enable_kcp_proxy? Allowed are enable_kcp_proxy, disable_kcp_input, enable_quic_proxy, disable_quic_input, proxy_priority, use_smoltcp.",
   ],
   [
     "config proxy\n\toption mtu '1300'",

@@ -111,6 +111,8 @@ test("use_smoltcp is forced on while KCP may be used, and the state says so", (t
   t.deepEqual(on.config === undefined ? [] : flagStates(on.config).map((flag) => flag.name), [
     "enable_kcp_proxy",
     "disable_kcp_input",
+    "enable_quic_proxy",
+    "disable_quic_input",
     "use_smoltcp",
     "enable_encryption",
   ]);

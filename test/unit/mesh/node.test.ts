@@ -19,9 +19,10 @@ import { TestNode } from "./test-node.ts";
 
 // ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-test("data, KCP of either role, and nothing else, reaches the consumer", (t) => {
+test("data, KCP and QUIC of either role, and nothing else, reaches the consumer", (t) => {
   const { network, a, b } = pair();
-  for (const type of [PacketType.data, PacketType.kcpSource, PacketType.kcpDestination]) {
+  const { data, kcpSource, kcpDestination, quicSource, quicDestination } = PacketType;
+  for (const type of [data, kcpSource, kcpDestination, quicSource, quicDestination]) {
     b.send(a.peerId, type, text(`type ${type}`));
   }
   network.run(50);
@@ -31,24 +32,25 @@ test("data, KCP of either role, and nothing else, reaches the consumer", (t) => 
       ["data", "type 1"],
       ["destination", "type 11"],
       ["source", "type 12"],
+      ["quic-destination", "type 16"],
+      ["quic-source", "type 17"],
     ],
   );
 });
 
 test("packets of types that nobody here takes are dropped and counted by reason", (t) => {
   const { network, a, b } = pair();
-  for (const type of [0, 3, 6, 7, 10, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 255]) {
+  for (const type of [0, 3, 6, 7, 10, 13, 14, 15, 18, 19, 20, 21, 22, 255]) {
     b.send(a.peerId, type, text("0123456789"));
   }
   network.run(50);
   t.deepEqual(a.delivered, []);
-  const { foreign_network, secure_mode, quic, internal_type, unknown_type } = a.node.drops;
+  const { foreign_network, secure_mode, internal_type, unknown_type } = a.node.drops;
   t.deepEqual(
-    { foreign_network, secure_mode, quic, internal_type, unknown_type },
+    { foreign_network, secure_mode, internal_type, unknown_type },
     {
       foreign_network: 1,
       secure_mode: 5,
-      quic: 2,
       internal_type: 2,
       unknown_type: 6,
     },

@@ -6,7 +6,7 @@ import type { PacketConsumer } from "../../../router-daemon/src/mesh/types.ts";
 import { type Datagram, type FakeHost, type FakeNetwork, FakeUnderlay } from "./fake-underlay.ts";
 
 export interface Delivered {
-  readonly kind: "data" | "source" | "destination";
+  readonly kind: "data" | "source" | "destination" | "quic-source" | "quic-destination";
   readonly from: number;
   readonly payload: Uint8Array;
 }
@@ -83,6 +83,11 @@ export class TestNode implements FakeHost, PacketConsumer {
 
   kcp(role: "source" | "destination", from: number, _slot: number, offset: number, length: number): boolean {
     this.#deliver(role, from, offset, length);
+    return false;
+  }
+
+  quic(role: "source" | "destination", from: number, _slot: number, offset: number, length: number): boolean {
+    this.#deliver(`quic-${role}`, from, offset, length);
     return false;
   }
 

@@ -41,6 +41,8 @@ function peerInfo(peerId: number, over: Partial<PeerInfo> = {}): PeerInfo {
 
 const SETTINGS: PolicySettings = {
   enableKcpProxy: true,
+  enableQuicProxy: false,
+  proxyPriority: "kcp",
   rules: [],
   ipv4: ip("10.126.126.1"),
   localNetworks: [{ network: ip("192.168.1.0"), prefixLength: 24 }],
@@ -135,30 +137,30 @@ test("the first rule that matches decides; force works with the proxy off, but n
 
 test("a peer that failed is left in peace, for longer each time, and forgiven after a success", (t) => {
   const policy = make();
-  policy.noteFailure(PEER, 0);
+  policy.noteFailure(PEER, "kcp", 0);
   t.is(reasonFor(policy, "10.126.126.2", FAILING_MS - 1), "tcp peer_failing");
   t.is(reasonFor(policy, "10.126.126.2", FAILING_MS), "kcp kcp_allowed");
-  policy.noteFailure(PEER, FAILING_MS);
+  policy.noteFailure(PEER, "kcp", FAILING_MS);
   t.is(reasonFor(policy, "10.126.126.2", 3 * FAILING_MS - 1), "tcp peer_failing");
   t.is(reasonFor(policy, "10.126.126.2", 3 * FAILING_MS), "kcp kcp_allowed");
-  for (let i = 0; i < 20; i++) policy.noteFailure(PEER, 1e6);
+  for (let i = 0; i < 20; i++) policy.noteFailure(PEER, "kcp", 1e6);
   t.is(reasonFor(policy, "10.126.126.2", 1e6 + MAX_FAILING_MS), "kcp kcp_allowed");
-  policy.noteFailure(PEER, 2e6);
-  policy.noteSuccess(PEER);
+  policy.noteFailure(PEER, "kcp", 2e6);
+  policy.noteSuccess(PEER, "kcp");
   t.is(reasonFor(policy, "10.126.126.2", 2e6), "kcp kcp_allowed");
 });
 
 test("a failure long ago does not make the next one count double", (t) => {
   const policy = make();
-  policy.noteFailure(PEER, 0);
-  policy.noteFailure(PEER, 1e7);
+  policy.noteFailure(PEER, "kcp", 0);
+  policy.noteFailure(PEER, "kcp", 1e7);
   t.is(reasonFor(policy, "10.126.126.2", 1e7 + FAILING_MS), "kcp kcp_allowed");
 });
 
 test("the memory of failing peers is bounded and loses the one whose time ends first", (t) => {
   const policy = make();
-  for (let peer = 100; peer < 100 + 3 * MAX_FAILING_PEERS; peer++) policy.noteFailure(peer, peer);
+  for (let peer = 100; peer < 100 + 3 * MAX_FAILING_PEERS; peer++) policy.noteFailure(peer, "kcp", peer);
   t.is(policy.failingPeers, MAX_FAILING_PEERS);
-  policy.noteFailure(PEER, 100 + 3 * MAX_FAILING_PEERS);
+  policy.noteFailure(PEER, "kcp", 100 + 3 * MAX_FAILING_PEERS);
   t.is(reasonFor(policy, "10.126.126.2", 1000), "tcp peer_failing");
 });

@@ -44,6 +44,7 @@ test("megabytes cross a path that loses, reorders and doubles, every byte right"
         queueBytes: 500_000,
       },
       Math.round(loss * 100),
+      { rttMs: 25 },
     );
     destination.plan = () => ({ send: 2_000_000, end: "after-peer" });
     const client = source.connect(5000, { send: 1_000_000, end: "after-sending" }, 0);
@@ -55,6 +56,5 @@ test("megabytes cross a path that loses, reorders and doubles, every byte right"
     world.run(world.now + 5_000);
     t.is(source.leakedSlots, 0);
     t.is(destination.leakedSlots, 0);
-    t.log(loss, world.now);
   }
 });
