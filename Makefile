@@ -1,6 +1,6 @@
 # kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help build native native-all quickjs check format test demo bench fuzz soak ipk apk feed docs clean
+.PHONY: help build native native-all quickjs check format test demo page bench fuzz soak ipk apk feed docs clean
 MAKEFLAGS += --no-print-directory
 
 TSX := node --import=tsx
@@ -50,6 +50,11 @@ demo:          ## A LAN behind one router, a service behind another, 5 % loss be
 	@tools/prepare.sh demo
 	@$(MAKE) build
 	@$(TSX) test/demo/demo.ts
+
+page:          ## The LuCI page in your own browser, around a running lab (PORT=8080)
+	@tools/prepare.sh demo
+	@$(MAKE) build
+	@$(TSX) test/luci/page.ts
 
 bench:         ## Side by side with kcptun, the real EasyTier and kernel TCP (ONLY=… runs a part)
 	@tools/prepare.sh bench

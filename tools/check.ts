@@ -14,6 +14,11 @@ interface Check {
 const CHECKS: readonly Check[] = [
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"], remedy: "Mend the types." },
   {
+    name: "types of the page",
+    command: ["tsc", "--noEmit", "-p", "luci-app/tsconfig.json"],
+    remedy: "Mend the types.",
+  },
+  {
     name: "format, lint, import boundaries",
     command: ["biome", "check", "--max-diagnostics=50", "--error-on-warnings", "."],
     remedy: 'Run "npm run format", then mend what is left.',
@@ -23,6 +28,11 @@ const CHECKS: readonly Check[] = [
     name: "generated documents",
     command: ["tsx", "tools/docs.ts", "--check"],
     remedy: 'Run "npm run docs" and commit the result.',
+  },
+  {
+    name: "texts to be translated",
+    command: ["tsx", "tools/po.ts", "--check"],
+    remedy: 'Run "npx tsx tools/po.ts", and translate what it names.',
   },
   {
     name: "generated code",

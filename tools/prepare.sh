@@ -20,7 +20,8 @@ case $goal in
     needs+=("command -v ip:iproute2" "command -v unshare:util-linux" "command -v ethtool:ethtool" "command -v nft:nftables")
     ;;&
   bench) needs+=("command -v kcptun-client || command -v kcptun-server:kcptun" "command -v iperf3:iperf3") ;;&
-  test | bench) needs+=("has_python:python3-venv") ;;
+  test | bench) needs+=("has_python:python3-venv") ;;&
+  test) needs+=("command -v chromium || command -v chromium-browser || command -v google-chrome:chromium" "fc-list :lang=zh | grep -q .:fonts-noto-cjk") ;;
 esac
 
 # A Python that can hold the real EasyTier peer of the tests (3.11 or newer, able to make environments).

@@ -6,6 +6,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PAGE_HINT, servePage } from "../luci/serve.ts";
 import { Lab } from "../netns/lab.ts";
 import { OUT, toolPath } from "../netns/paths.ts";
 import { KcpRouter, untilKernelRoute } from "../netns/router.ts";
@@ -55,6 +56,8 @@ async function startRouters(lab: Lab): Promise<[KcpRouter, KcpRouter]> {
   });
   const routerA = await KcpRouter.start(lab, "routerA", {
     hostname: "routerA",
+    // As on OpenWrt: its page edits the file.
+    form: "uci",
     ipv4: "10.126.126.1/24",
     peers: [`udp://${ROUTER_B_WAN}:11010`],
     // Plain packets need a way back to the LAN; KCP would not.
@@ -141,11 +144,13 @@ async function showTables(routers: readonly KcpRouter[]): Promise<void> {
   }
 }
 
-function instructions(lab: Lab, routers: readonly KcpRouter[]): string[] {
+function instructions(lab: Lab, routers: readonly KcpRouter[], page: string): string[] {
   const on = (host: string): string => lab.namespace(host).shell;
   return [
     "",
     "The lab stays up. For example:",
+    `  routerA's LuCI page       ${page}`,
+    `                            (${PAGE_HINT})`,
     `  a shell on the client     ${on("client")} bash`,
     `  a shell on routerA        ${on("routerA")} bash`,
     ...routers.map(
@@ -177,7 +182,8 @@ async function main(): Promise<void> {
     if (isKeeper()) {
       for (const port of [7000, PLAIN_PORTS.last])
         lab.spawn("service", [toolPath("transfer"), "serve", String(port)]);
-      for (const line of instructions(lab, routers)) say(line);
+      const shell = await servePage(routers[0]);
+      for (const line of instructions(lab, routers, shell.url)) say(line);
       kept = true;
       keepRunning();
     }

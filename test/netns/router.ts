@@ -3,7 +3,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import type { InputOf, MethodName, ResultOf } from "../../router-daemon/src/api/methods.ts";
-import type { ConnectionRow, PeerRow } from "../../router-daemon/src/api/view.ts";
+import type { ConnectionRow, PeerRow } from "../../router-daemon/src/api/rows.ts";
+import { importToml } from "../../router-daemon/src/config/convert.ts";
+import { problemSentence } from "../../router-daemon/src/config/problem.ts";
 import type { Lab } from "./lab.ts";
 import { until } from "./namespace.ts";
 import { OUT } from "./paths.ts";
@@ -24,6 +26,8 @@ export interface RouterConfig {
   /** The `[kcp_router]` section. */
   readonly own?: Readonly<Record<string, boolean | number | string>>;
   readonly rules?: readonly Readonly<Record<string, string>>[];
+  /** Written as on OpenWrt. */
+  readonly form?: "toml" | "uci";
 }
 
 /** Command line of the CLI, daemon included, as users start it. It ends in one process: its pid is the daemon's. */
@@ -50,6 +54,13 @@ export function routerToml(config: RouterConfig, socket: string): string {
   ].join("\n");
 }
 
+/** The same as OpenWrt keeps it. */
+function routerUci(config: RouterConfig, socket: string): string {
+  const imported = importToml(routerToml(config, socket), { source: "lab", systemHostname: config.hostname });
+  if (!imported.ok) throw new Error(imported.problems.map(problemSentence).join(" "));
+  return imported.uci;
+}
+
 export class KcpRouter {
   readonly process: LabProcess;
   readonly host: string;
@@ -70,8 +81,10 @@ export class KcpRouter {
     if (!existsSync(join(OUT, "kcp-router")))
       throw new Error("out/kcp-router is missing: run make build first.");
     const socket = join(lab.directory, `${host}-${config.hostname}.sock`);
-    const configPath = join(lab.directory, `${host}-${config.hostname}.toml`);
-    writeFileSync(configPath, routerToml(config, socket), { mode: 0o600 });
+    const form = config.form ?? "toml";
+    const configPath = join(lab.directory, `${host}-${config.hostname}.${form}`);
+    const text = form === "uci" ? routerUci(config, socket) : routerToml(config, socket);
+    writeFileSync(configPath, text, { mode: 0o600 });
     const child = lab.spawn(host, [...KCP_ROUTER, "run", "-c", configPath]);
     const router = new KcpRouter(lab, host, child, configPath, socket);
     await until(`the API of ${config.hostname}`, async () => {

@@ -1,0 +1,5 @@
+
+'require view';
+'require kcp-router.lib as lib';
+
+return view.extend(lib.page('status'));

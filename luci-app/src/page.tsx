@@ -1,0 +1,93 @@
+/** One page: what is polled while it is seen, and what ends with it. */
+import { type ComponentChild, render } from "preact";
+import type { Overview } from "../../router-daemon/src/api/reports.ts";
+import { CallFailure } from "./luci/call.ts";
+import { Poller } from "./luci/poller.ts";
+import { followTheme } from "./luci/theme.ts";
+import { DaemonState, type Question } from "./models/daemon-state.ts";
+import { STYLE } from "./style.ts";
+
+export interface PageProps {
+  readonly state: DaemonState;
+  /** This login may change things. */
+  readonly writable: boolean;
+  /** Asks now, not at the next tick. */
+  readonly refresh: () => void;
+}
+
+/** What a page adds: its own part of the tick's question, and its view. */
+export interface PageParts {
+  ask?(): Question;
+  take?(answer: Overview): void;
+  view(props: PageProps): ComponentChild;
+}
+
+/** A page that polls. Everything ends when LuCI takes its root out again. */
+export function mountPage(parts: PageParts): HTMLElement {
+  const { root, content, end } = makeRoot();
+  const state = new DaemonState();
+  let seen = false;
+  const poller = new Poller(async () => {
+    // LuCI has gone to another page without loading one.
+    if (seen && !root.isConnected) {
+      poller.stop();
+      end();
+      return;
+    }
+    seen ||= root.isConnected;
+    await state.refresh(parts.ask?.() ?? {}, (answer) => parts.take?.(answer));
+  });
+  const Page = () => parts.view({ state, writable: L.hasViewPermission(), refresh: () => void poller.now() });
+  render(<Frame page={Page} />, content);
+  poller.start();
+  void poller.now();
+  return root;
+}
+
+/** A page with LuCI's footer, which asks nothing by itself. */
+export function mountForm(view: (writable: boolean) => ComponentChild): HTMLElement {
+  const { root, content } = makeRoot();
+  const Page = () => view(L.hasViewPermission());
+  render(<Frame page={Page} />, content);
+  return root;
+}
+
+function Frame({ page: Page }: { readonly page: () => ComponentChild }) {
+  return (
+    <>
+      <h2>{_("KCP Router")}</h2>
+      <Page />
+    </>
+  );
+}
+
+/** What LuCI puts into its frame: our style, and a place that Preact fills. */
+function makeRoot() {
+  const root = document.createElement("div");
+  root.className = "kcp cbi-map";
+  const style = document.createElement("style");
+  style.textContent = STYLE;
+  const content = document.createElement("div");
+  root.append(style, content);
+  const endTheme = followTheme(root);
+  return {
+    root,
+    content,
+    end() {
+      endTheme();
+      render(null, content);
+    },
+  };
+}
+
+/** Tells the user what went wrong with an order of his. */
+export async function attempt(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (failure) {
+    if (!(failure instanceof CallFailure)) throw failure;
+    const text = document.createElement("p");
+    text.textContent = failure.code === "denied" ? _("This login may only look.") : failure.message;
+    ui.addNotification(null, text, "danger");
+  }
+}

@@ -1,0 +1,62 @@
+import { render } from "preact";
+import { CallFailure, daemon } from "../luci/call.ts";
+import { followTheme } from "../luci/theme.ts";
+import { STYLE } from "../style.ts";
+import { fill, rate } from "../text/format.ts";
+
+/** LuCI's overview calls `load` at each of its own ticks and shows what `render` gives. */
+export function widgetPage(): object {
+  return {
+    title: _("KCP Router"),
+    async load() {
+      try {
+        return await daemon("overview", {});
+      } catch (failure) {
+        if (failure instanceof CallFailure) return undefined;
+        throw failure;
+      }
+    },
+    render(answer: Awaited<ReturnType<typeof daemon<"overview">>> | undefined) {
+      const root = document.createElement("div");
+      root.className = "kcp";
+      const style = document.createElement("style");
+      style.textContent = STYLE;
+      const content = document.createElement("div");
+      root.append(style, content);
+      // LuCI draws it anew at each tick: the theme is of interest once, when the root has its place.
+      const endTheme = followTheme(root);
+      requestAnimationFrame(() => requestAnimationFrame(endTheme));
+      render(<Summary answer={answer} />, content);
+      return root;
+    },
+  };
+}
+
+function Summary({
+  answer,
+}: {
+  readonly answer: Awaited<ReturnType<typeof daemon<"overview">>> | undefined;
+}) {
+  if (answer === undefined) return <p>{_("KCP Router is off.")}</p>;
+  const { status, node, transports } = answer;
+  return (
+    <p class="kcp-row">
+      <strong class="kcp-text">
+        {status.state === "joined"
+          ? fill(_("Joined network %s as %s."), node.networkName, node.ipv4)
+          : fill(_("Running as %s in network %s, but no peer is reachable."), node.ipv4, node.networkName)}
+      </strong>
+      <span>
+        {fill(
+          _("%s connections over KCP, %s over QUIC, %s plain"),
+          transports.kcp,
+          transports.quic,
+          transports.tcp,
+        )}
+      </span>
+      <span class="kcp-number">
+        ↓ {rate(status.downRate)} ↑ {rate(status.upRate)}
+      </span>
+    </p>
+  );
+}

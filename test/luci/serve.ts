@@ -1,0 +1,27 @@
+/** The page of one of a lab's routers, for a person's browser. */
+import { buildPage } from "../../tools/page.ts";
+import { readTranslations } from "../../tools/po.ts";
+import type { KcpRouter } from "../netns/router.ts";
+import { CLIENT } from "../netns/topology.ts";
+import { type Shell, startShell } from "./shell/server.ts";
+
+/** `router` runs with a uci file. Its service cannot be started and stopped from here: the lab holds it. */
+export async function servePage(router: KcpRouter, port = 0): Promise<Shell> {
+  await buildPage();
+  return startShell({
+    socket: router.socket,
+    uciFile: router.configPath,
+    service: {
+      isRunning: () => router.process.running,
+      order: async () => {},
+      reload: async () => void (await router.call("reload")),
+    },
+    hints: { "02:00:00:00:00:01": { name: "laptop", ipaddrs: [CLIENT] } },
+    translations: { zh_Hans: Object.fromEntries(readTranslations("zh_Hans")) },
+    port,
+  });
+}
+
+/** How to see more of it. */
+export const PAGE_HINT =
+  "add ?theme=material or argon, &dark=true, &lang=zh_Hans, or &account=look for a login that may only look";
