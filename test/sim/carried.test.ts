@@ -135,6 +135,47 @@ story("the service resets: the client is reset, whatever is under way", {}, (t, 
   t.like(b.row(`${NAS}:${PORT}`), { state: "Closed", reason: "service_reset" });
 });
 
+for (const uploading of [false, true]) {
+  const title = `a service answers and resets${uploading ? " in the middle of an upload" : ""}`;
+  story(
+    `${title}: the client has the answer, then the reset`,
+    { seeds: 4, underlay: BAD_UNDERLAY },
+    (t, world) => {
+      const { a, b, phone, nas } = twoRouters(world);
+      const { near, far } = open(world, phone, nas);
+      if (uploading) {
+        far.pause();
+        near.write(pattern(600_000, 1));
+        world.run(500);
+      }
+      const answer = pattern(200_000, 2);
+      far.write(answer);
+      far.reset();
+      world.until(() => near.wasReset, "the reset at the client", 5000);
+      t.true(same(near.received(), answer), `${near.receivedBytes} bytes`);
+      for (const router of [a, b])
+        t.like(router.row(`${NAS}:${PORT}`), { state: "Closed", reason: "service_reset" });
+    },
+  );
+}
+
+story(
+  "a service finishes, then resets because the client goes on: the client has everything",
+  { seeds: 4 },
+  (t, world) => {
+    const { phone, nas } = twoRouters(world);
+    const { near, far } = open(world, phone, nas);
+    const answer = pattern(200_000, 2);
+    far.write(answer);
+    far.end();
+    near.write(pattern(50_000, 1));
+    world.run(15);
+    far.reset();
+    world.until(() => near.wasReset, "the reset at the client", 5000);
+    t.true(same(near.received(), answer), `${near.receivedBytes} bytes`);
+  },
+);
+
 for (const side of ["a", "b"] as const) {
   story(`a connection closed by request at ${side} ends with resets at both ends`, {}, (t, world) => {
     const scene = twoRouters(world);

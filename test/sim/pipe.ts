@@ -25,6 +25,8 @@ export class PipeEnd {
   isConnected = false;
   /** Negative error number that ended the connection. */
   error = 0;
+  /** A write was told of it: reading finds an end afterwards, no error. */
+  isErrorTold = false;
   /** The far end's FIN has arrived, behind everything it wrote. */
   finArrived = false;
   finSent = false;
@@ -79,7 +81,10 @@ export class PipeEnd {
 
   /** Bytes taken, 0 = full, or a negative error. */
   write(bytes: Uint8Array): number {
-    if (this.error !== 0) return this.error;
+    if (this.error !== 0) {
+      this.isErrorTold = true;
+      return this.error;
+    }
     if (this.finSent || this.isClosed) return Errno.brokenPipe;
     const taken = Math.min(bytes.length, this.room);
     if (taken < bytes.length) this.#wantsRoom = true;

@@ -1,4 +1,5 @@
 /** Readers that do not read, memory that runs out, limits that are reached: bounded, told, and over when the cause is over. */
+import { LAST_WORDS_STALL_MS } from "../../router-daemon/src/proxy/last-words.ts";
 import { pattern } from "./random.ts";
 import { collect, NAS, open, PORT, same, twoRouters } from "./scene.ts";
 import { story } from "./story.ts";
@@ -62,7 +63,7 @@ story(
 );
 
 story(
-  "a service resets while its client does not read: the client is reset at once",
+  "a service resets while its client does not read: the client is reset soon",
   { seeds: 1 },
   (t, world) => {
     const { a, b, phone, nas } = twoRouters(world, { a: SMALL, b: SMALL });
@@ -71,7 +72,7 @@ story(
     far.write(pattern(MUCH, 1));
     world.run(10_000);
     far.reset();
-    world.until(() => near.wasReset, "the reset at the client", 500);
+    world.until(() => near.wasReset, "the reset at the client", 2 * LAST_WORDS_STALL_MS + 500);
     for (const router of [a, b]) t.like(router.row(TARGET), { state: "Closed", reason: "service_reset" });
   },
 );

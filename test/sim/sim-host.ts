@@ -453,8 +453,8 @@ export class SimHost implements Host {
       return total;
     }
     // What came before a reset can still be read.
-    if (end.error !== 0) return end.error;
-    return end.finArrived ? END_OF_STREAM : 0;
+    if (end.error !== 0 && !end.isErrorTold) return end.error;
+    return end.finArrived || end.error !== 0 ? END_OF_STREAM : 0;
   }
 
   tcpWrite(handle: TcpHandle, iov: number, count: number): number {

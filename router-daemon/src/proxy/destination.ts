@@ -19,6 +19,7 @@
  */
 import { type CarriedConnection, type CloseReason, Ready, type RefusalReason } from "../kcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
+import { LAST_WORDS_STALL_MS } from "./last-words.ts";
 import type { ReasonCode } from "./reason.ts";
 import {
   ECONNREFUSED,
@@ -37,8 +38,6 @@ export const MIN_FREE_SHARE = 0.1;
 export const MAX_IOV_PAIRS = 64;
 /** Bytes one connection may move per direction before the others have their turn. */
 export const TURN_BYTES = 256 * 1024;
-/** A service has reset its connection: what it sent before has so long, milliseconds, to get on, anew with each step. */
-export const LAST_WORDS_STALL_MS = 1000;
 
 /** Whether the node may be asked to dial an address. The deny reasons are those of `REASONS`. */
 export interface DialPolicy {

@@ -36,6 +36,7 @@ import type {
   TcpEvents,
 } from "../tcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
+import { LAST_WORDS_STALL_MS } from "./last-words.ts";
 import type { PlainFlows } from "./plain-flows.ts";
 import type { Carrying, Decision, Policy } from "./policy.ts";
 import type { ReasonCode } from "./reason.ts";
@@ -47,9 +48,7 @@ export const MIN_FREE_SHARE = 0.2;
 /** How long the client's SYN is held for a peer that gives no sign of life, milliseconds. */
 export const HOLD_MS = 2500;
 
-/** The far side has reset: what it had sent before has so long, milliseconds, to get on toward the client, anew with each step. */
-export const LAST_WORDS_STALL_MS = 1000;
-/** How often that is looked at. */
+/** How often it is looked at whether the client has the far side's last words. */
 const LAST_WORDS_POLL_MS = 5;
 
 /** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
