@@ -54,7 +54,8 @@ export const STYLE = `
 .kcp .kcp-head button:focus-visible, .kcp .kcp-line:focus-visible { outline: 2px solid var(--kcp-accent); outline-offset: -2px }
 .kcp .kcp-line { border-bottom: 1px solid var(--kcp-line); cursor: pointer }
 .kcp .kcp-line:hover { background: color-mix(in srgb, var(--kcp-accent) 8%, transparent) }
-.kcp .kcp-line.closed, .kcp .kcp-line.closed .kcp-sub { color: var(--kcp-muted) }
+.kcp .kcp-line.closed { color: var(--kcp-muted) }
+.kcp .kcp-line.closed .kcp-sub { color: inherit }
 .kcp .kcp-group { font-weight: 600; padding: 0 .7em; display: flex; align-items: end; border-bottom: 1px solid var(--kcp-line) }
 .kcp .kcp-cell { min-width: 0 }
 .kcp .kcp-sub { font-size: .85em; color: var(--kcp-muted) }

@@ -108,7 +108,6 @@ function Row({ row, devices, isFirst, grouped, onOpen }: RowProps) {
       style={{ gridTemplateColumns: TEMPLATE, height: "100%" }}
       role="button"
       tabIndex={0}
-      aria-label={fill(_("%s to %s, %s"), row.src, row.dst, row.transport)}
       onClick={onOpen}
       onKeyDown={(event) => {
         if (event.key === "Enter" || event.key === " ") {
