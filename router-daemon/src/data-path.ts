@@ -54,6 +54,8 @@ export const RX_RESERVE_SLOTS = 2 * RX_BATCH;
  * than what a KCP connection leaves alone when it keeps segments out of order, or the missing one could not come in.
  */
 const LAST_SLOTS = 64;
+/** A device that takes no more is written to again when the kernel says so, or after this time if it says nothing. */
+const TUN_RETRY_MS = 100;
 /** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
 const CONTROL_BYTES = 256;
 
@@ -125,6 +127,9 @@ export class DataPath implements PacketConsumer, FrameSink {
   #armedAt = Number.POSITIVE_INFINITY;
   #tun = -1;
   #tunReadable = false;
+  /** The device has refused a frame: output toward it waits until it is writable, or until then. */
+  #tunFullUntil = Number.NEGATIVE_INFINITY;
+  #tunRefused = false;
   #parts: DataPathParts | undefined;
   readonly #sinks: {
     readonly kcpSource: RouteSink;
@@ -160,6 +165,7 @@ export class DataPath implements PacketConsumer, FrameSink {
   setTun(handle: number): void {
     this.#tun = handle;
     this.#tunReadable = handle >= 0;
+    this.#tunFullUntil = Number.NEGATIVE_INFINITY;
   }
 
   /** Opens a UDP socket and reads it from now on: what the mesh uses as `udpOpen`. */
@@ -259,7 +265,9 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** The TCP stack's output. */
   frame(iov: number, pairs: number): boolean {
-    return this.#host.tunWrite(this.#tun, iov, pairs) > 0;
+    if (this.#host.tunWrite(this.#tun, iov, pairs) > 0) return true;
+    this.#tunRefused = true;
+    return false;
   }
 
   // ── one turn ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,10 +283,17 @@ export class DataPath implements PacketConsumer, FrameSink {
     if (parts.destination.nextTimeout <= now) parts.destination.handleTimeout(now);
     this.#drainReady(now);
     // What goes to the client first: the acknowledgements to the peer can wait for it, not the other way round.
-    parts.source.setNow(now);
-    parts.stack.poll(now, this);
+    if (now >= this.#tunFullUntil) this.#pollStack(now);
     this.#pollEndpoints(now);
     return this.#drainReady(now) || more;
+  }
+
+  #pollStack(now: number): void {
+    const { source, stack } = this.#parts!;
+    source.setNow(now);
+    this.#tunRefused = false;
+    stack.poll(now, this);
+    this.#tunFullUntil = this.#tunRefused ? now + TUN_RETRY_MS : Number.NEGATIVE_INFINITY;
   }
 
   #pollEndpoints(now: number): void {
@@ -310,6 +325,7 @@ export class DataPath implements PacketConsumer, FrameSink {
         this.#armedAt = Number.POSITIVE_INFINITY;
       } else if (handle === this.#tun) {
         if ((events & PollEvent.readable) !== 0) this.#tunReadable = true;
+        if ((events & PollEvent.writable) !== 0) this.#tunFullUntil = Number.NEGATIVE_INFINITY;
       } else if (this.#sockets.has(handle)) {
         // Errors (an ICMP unreachable) are consumed by reading.
         if ((events & ~PollEvent.writable) !== 0) this.#readableSockets.add(handle);
@@ -412,7 +428,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     const { mesh, stack, sourceEndpoint, destinationEndpoint, destination, timed } = parts;
     let next = Math.min(
       mesh.nextTimeout,
-      stack.nextTimeout,
+      Math.max(stack.nextTimeout, this.#tunFullUntil),
       sourceEndpoint.nextTimeout,
       destinationEndpoint.nextTimeout,
       parts.quicSource.nextTimeout,
@@ -425,10 +441,8 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Sends what the endpoints and the stack have to say now: last words before everything is closed. */
   flush(now: number): void {
-    const { stack, source } = this.#parts!;
     this.#pollEndpoints(now);
-    source.setNow(now);
-    stack.poll(now, this);
+    this.#pollStack(now);
   }
 
   /** Gives the receive slots back: the loop ends. */
