@@ -50,6 +50,11 @@ export type Datatype =
 /** A value as it is written down: with types in TOML, as text in uci. A rule is a table of texts. */
 export type Plain = string | number | boolean | Readonly<Record<string, string>>;
 
+/** A value as uci has it: everything is text. */
+export function uciText(value: Plain): string {
+  return typeof value === "boolean" ? (value ? "1" : "0") : String(value);
+}
+
 /** A type of value: how it is read, written and named. */
 export interface Kind<T> {
   /** Stands for the value in help texts: `FILE`; empty for a switch. */

@@ -45,6 +45,8 @@ interface OptionBase {
   readonly inverted?: true;
   /** A new value takes effect on reload, without a restart. */
   readonly live: boolean;
+  /** What holds while it is not set, where no default value says it. */
+  readonly unset?: string;
   /** What it does, for people. */
   readonly help: string;
 }
@@ -100,6 +102,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     flag: "",
     kind: secretKind,
     live: false,
+    unset: "none",
     help: "Secret of the network, from which the keys are made. On the command line name a file with --network-secret-file.",
   },
   instance_id: {
@@ -108,7 +111,8 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     flag: "--instance-id",
     kind: uuidKind,
     live: false,
-    help: "Identity of this node that stays the same when it restarts. A new one at each start if not set.",
+    unset: "a new one at each start",
+    help: "Identity of this node that stays the same when it restarts.",
   },
   hostname: {
     toml: { section: "", key: "hostname" },
@@ -116,7 +120,8 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     flag: "--hostname",
     kind: hostnameKind,
     live: true,
-    help: "Name shown to the other nodes. The machine's own name if not set.",
+    unset: "the machine's name",
+    help: "Name shown to the other nodes.",
   },
   ipv4: {
     toml: { section: "", key: "ipv4" },
@@ -125,6 +130,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     short: "-i",
     kind: interfaceAddressKind,
     live: false,
+    unset: "must be given",
     help: "Virtual address of this node with the prefix of the virtual network; /24 if none is written.",
   },
   listeners: {
@@ -135,7 +141,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     item: listenerKind,
     maxItems: LIMITS.listeners,
     live: false,
-    help: "UDP addresses on which other nodes may reach this one. Also: a port, an address, address:port.",
+    help: "UDP address on which other nodes may reach this one; also as a port, an address or address:port.",
   },
   peers: {
     toml: { section: "peer", key: "uri", each: "table" },
@@ -145,7 +151,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     item: peerKind,
     maxItems: LIMITS.peers,
     live: true,
-    help: "Nodes to connect to, again and again until it works.",
+    help: "Node to connect to, again and again until it works.",
   },
   proxy_networks: {
     toml: { section: "proxy_network", key: "cidr", each: "table" },
@@ -155,7 +161,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     item: exportedSubnetKind,
     maxItems: LIMITS.exportedSubnets,
     live: true,
-    help: "Subnets behind this node that the other nodes may reach through it.",
+    help: "Network behind this node that the other nodes may reach through it.",
   },
   enable_kcp_proxy: {
     toml: { section: FLAGS, key: "enable_kcp_proxy" },
@@ -289,6 +295,11 @@ export const OPTION_LIST: readonly (AnyOption & { readonly key: OptionKey })[] =
 
 export function isList(option: AnyOption): option is ListOption<unknown> {
   return "item" in option;
+}
+
+/** True for what EasyTier has not. */
+export function isOwn({ section }: TomlPlace): boolean {
+  return section === OWN || section.startsWith(`${OWN}.`);
 }
 
 /** How the option's place in a file is named: `[flags] mtu`, `[[peer]] uri`, `hostname`. */

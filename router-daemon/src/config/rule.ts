@@ -40,17 +40,22 @@ const portsKind: Kind<readonly PortRange[]> = {
 export const RULE_PARTS: { readonly [Part in keyof Rule]-?: RulePart<NonNullable<Rule[Part]>> } = {
   action: {
     kind: choiceKind("ACTION", ["bypass", "force"]),
+    required: true,
     help: "bypass: plain TCP, whatever the peer takes. force: KCP whenever the peer takes it, also with enable_kcp_proxy off.",
   },
   source: {
     kind: networkKind,
-    help: "Address of a LAN device, or a network: whose connections are meant; all if not set.",
+    unset: "any",
+    help: "Address of a LAN device, or a network: whose connections are meant.",
   },
-  destination: { kind: networkKind, help: "Address or network of the service; all if not set." },
-  ports: { kind: portsKind, help: "Ports of the service; all if not set." },
+  destination: { kind: networkKind, unset: "any", help: "Address or network of the service." },
+  ports: { kind: portsKind, unset: "any", help: "Ports of the service." },
 };
 interface RulePart<T> {
   readonly kind: Kind<T>;
+  readonly required?: true;
+  /** What holds while it is not set, in words. */
+  readonly unset?: string;
   readonly help: string;
 }
 const PART_NAMES = Object.keys(RULE_PARTS);

@@ -1,5 +1,5 @@
 import { type Config, DEFAULTS } from "../config.ts";
-import type { Plain } from "../kind.ts";
+import { type Plain, uciText } from "../kind.ts";
 import { isList, type ListOption, OPTION_LIST, type ScalarOption } from "../options.ts";
 import { isDefault } from "../toml-writer.ts";
 import { isUciText, type UciDocument, type UciOption, type UciSection } from "./document.ts";
@@ -107,8 +107,4 @@ function isOff(section: UciSection): boolean {
   const written = section.options.find(({ name }) => name === "enabled");
   const parsed = ITEM_OPTIONS.enabled.kind.parse(written?.value, "uci");
   return parsed.ok && parsed.value === false;
-}
-
-function uciText(value: Plain): string {
-  return typeof value === "boolean" ? (value ? "1" : "0") : String(value);
 }

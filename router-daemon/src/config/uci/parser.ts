@@ -14,11 +14,11 @@ export type UciParsed =
 
 /**
  * Reads a uci file as libuci reads it: words may be bare, 'single' or "double" quoted, and pieces join to one word. Where
- * libuci would drop something without a word, this refuses. Never throws.
+ * libuci would drop something without a word, this refuses; where it stumbles over a semicolon, this does not. Never throws.
  *
  *     package NAME              (passed over)
  *     config TYPE ['NAME']      a named section that comes again is continued
- *     option NAME VALUE         replaces an earlier one; an empty value removes it
+ *     option NAME VALUE         replaces an earlier one; an empty value is as if the line were not there
  *     list NAME VALUE           adds to an earlier one
  */
 export function parseUci(text: string): UciParsed {
@@ -46,7 +46,7 @@ interface OpenSection {
   readonly type: string;
   readonly name: string;
   readonly line: number;
-  options: OpenOption[];
+  readonly options: OpenOption[];
 }
 
 type Command = "package" | "config" | "option" | "list";
@@ -170,8 +170,8 @@ class UciParser {
     const line = word?.line ?? name.line;
     const known = section.options.find((option) => option.name === name.text);
     if (kind === "option") {
-      if (value === "") section.options = section.options.filter((option) => option !== known);
-      else if (known !== undefined) Object.assign(known, { value, lines: [line] });
+      if (value === "") return;
+      if (known !== undefined) Object.assign(known, { value, lines: [line] });
       else this.#add(section, { name: name.text, value, lines: [line] }, name);
     } else if (known === undefined) {
       this.#add(section, { name: name.text, value: [value], lines: [line] }, name);

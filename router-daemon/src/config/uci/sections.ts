@@ -49,11 +49,17 @@ export const UCI_SECTIONS: readonly UciSectionInfo[] = [
 
 interface ItemOption {
   readonly kind: Kind<unknown>;
+  /** As uci text. */
+  readonly default?: string;
   readonly help: string;
 }
 
 /** Options of every section of which there are many. They stand in uci only: what is switched off is not part of a Config. */
 export const ITEM_OPTIONS: Readonly<Record<"enabled" | "name", ItemOption>> = {
-  enabled: { kind: switchKind as Kind<unknown>, help: "Off: as if the section were not there." },
+  enabled: {
+    kind: switchKind as Kind<unknown>,
+    default: "1",
+    help: "Off: as if the section were not there.",
+  },
   name: { kind: labelKind as Kind<unknown>, help: "What you call it. Nothing depends on it." },
 };
