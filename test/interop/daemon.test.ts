@@ -1,120 +1,25 @@
 /** Our daemon against the real EasyTier core: both may dial, both may be source, directly and through a relay of theirs. */
-import test, { type ExecutionContext } from "ava";
-import { Lab } from "../netns/lab.ts";
+import test from "ava";
 import { until } from "../netns/namespace.ts";
-import { KcpRouter, type RouterConfig, untilKernelRoute } from "../netns/router.ts";
+import { untilKernelRoute } from "../netns/router.ts";
+import { CLIENT_LAN, SERVICE_LAN } from "../netns/topology.ts";
+import { EasyTierPeer } from "./peer/easytier-peer.ts";
 import {
-  CLIENT,
-  CLIENT_LAN,
-  RELAY_WAN_A,
-  RELAY_WAN_B,
-  ROUTER_A_WAN,
-  ROUTER_B_WAN,
-  SERVICE,
-  SERVICE_LAN,
-  type TwoRoutersOptions,
-  twoRouters,
-  withRelay,
-} from "../netns/topology.ts";
-import { type EasyTierFlags, EasyTierPeer, prepareEasyTier } from "./peer/easytier-peer.ts";
+  LISTENERS,
+  MIB,
+  NETWORK,
+  newRows,
+  THEIRS,
+  TO_OUR_LAN,
+  TO_THEIR_LAN,
+  TO_THEM,
+  TO_US,
+  withPeer,
+} from "./peer-scene.ts";
 
 /** `make soak` runs everything whole; the ordinary run takes a share. */
 const SOAK = process.env.SOAK === "1";
 const TRANSFERS = SOAK ? 100 : 20;
-const MIB = 1024 * 1024;
-const NETWORK = { networkName: "lab", networkSecret: "between the two of us" };
-const OURS = "10.91.0.1";
-const THEIRS = "10.91.0.2";
-const PORT = 11_010;
-const LISTENERS = [`udp://0.0.0.0:${PORT}`];
-
-/** Connections from our LAN, and from theirs. */
-const TO_THEIR_LAN = { client: "client", server: "service", address: SERVICE } as const;
-const TO_THEM = { client: "client", server: "routerB", address: THEIRS } as const;
-const TO_OUR_LAN = { client: "service", server: "client", address: CLIENT } as const;
-const TO_US = { client: "service", server: "routerA", address: OURS } as const;
-
-interface Scene {
-  readonly lab: Lab;
-  readonly ours: KcpRouter;
-  readonly theirs: EasyTierPeer;
-}
-
-interface SceneOptions extends TwoRoutersOptions {
-  readonly whoDials?: "ours" | "theirs";
-  readonly relayed?: boolean;
-  readonly ourFlags?: RouterConfig["flags"];
-  readonly theirFlags?: EasyTierFlags;
-}
-
-/** Our daemon on routerA, the real peer on routerB, joined. */
-async function withPeer(
-  t: ExecutionContext,
-  options: SceneOptions,
-  story: (scene: Scene) => Promise<void>,
-): Promise<void> {
-  const missing = await prepareEasyTier();
-  if (missing !== undefined) {
-    t.log(`skipped: ${missing}`);
-    t.pass();
-    return;
-  }
-  const { whoDials = "ours", relayed = false } = options;
-  const lab = await Lab.create(relayed ? withRelay(options) : twoRouters(options));
-  try {
-    if (relayed) {
-      await EasyTierPeer.start(lab, "relay", {
-        ...NETWORK,
-        hostname: "relay",
-        listeners: LISTENERS,
-        flags: { no_tun: true },
-      });
-    }
-    const ourPeers = relayed
-      ? [`udp://${RELAY_WAN_A}:${PORT}`]
-      : whoDials === "ours"
-        ? [`udp://${ROUTER_B_WAN}:${PORT}`]
-        : [];
-    const theirPeers = relayed
-      ? [`udp://${RELAY_WAN_B}:${PORT}`]
-      : whoDials === "theirs"
-        ? [`udp://${ROUTER_A_WAN}:${PORT}`]
-        : [];
-    const theirs = await EasyTierPeer.start(lab, "routerB", {
-      ...NETWORK,
-      hostname: "theirs",
-      ipv4: `${THEIRS}/24`,
-      listeners: LISTENERS,
-      peers: theirPeers,
-      proxyNetworks: [SERVICE_LAN],
-      flags: { enable_kcp_proxy: true, use_smoltcp: true, disable_p2p: true, ...options.theirFlags },
-    });
-    const ours = await KcpRouter.start(lab, "routerA", {
-      ...NETWORK,
-      hostname: "ours",
-      ipv4: `${OURS}/24`,
-      listeners: LISTENERS,
-      peers: ourPeers,
-      proxyNetworks: [CLIENT_LAN],
-      flags: { enable_kcp_proxy: true, ...options.ourFlags },
-    });
-    await ours.untilPeer("theirs", (peer) => peer.exportedSubnets.includes(SERVICE_LAN));
-    await theirs.untilRoute("ours", ({ hostname }) => hostname === "ours");
-    await untilKernelRoute(lab, "routerA", SERVICE_LAN);
-    await untilKernelRoute(lab, "routerB", CLIENT_LAN);
-    await story({ lab, ours, theirs });
-  } finally {
-    await lab.stop();
-  }
-}
-
-/** The rows of our table since the last call, told apart by what matters. */
-async function newRows({ ours }: Scene, seen: Set<number>): Promise<string[]> {
-  const rows = (await ours.connections()).filter(({ id }) => !seen.has(id));
-  for (const { id } of rows) seen.add(id);
-  return [...new Set(rows.map(({ role, transport, reason }) => `${role} ${transport} ${reason}`))].sort();
-}
-
 for (const whoDials of ["ours", "theirs"] as const) {
   test.serial(
     `${whoDials} dials: both list each other; ping, and KCP in all four directions, hashes equal`,
