@@ -8,6 +8,19 @@ const TARGET = `${NAS}:${PORT}`;
 /** Five unanswered pings, a dial, a handshake, a route. */
 const LINK_DEAD_MS = 60_000;
 
+story(
+  "a third of all packets is lost: two nodes know each other soon after their link is up",
+  { seeds: 8, underlay: { loss: 0.3, delayMs: 40 } },
+  (t, world) => {
+    const a = world.router("a", { wan: WAN_A, ipv4: "10.126.126.1/24" }).start();
+    const b = world.router("b", { wan: WAN_B, ipv4: "10.126.126.2/24", peers: [WAN_A] }).start();
+    world.until(() => [a, b].every((router) => router.events("link_up").length > 0), "the link");
+    // The reference waits three seconds for each answer that is lost, which takes twice this time.
+    world.join(4000);
+    t.pass();
+  },
+);
+
 story("a short cut of the path: the connection waits and goes on", { seeds: 3 }, (t, world) => {
   const { a, phone, nas } = twoRouters(world);
   const { near, far } = open(world, phone, nas);

@@ -27,7 +27,14 @@ export const MAX_ROUTE_EVENTS = 256;
 /** About what one sync request carries; a larger difference goes in several, so that a lost datagram costs little. */
 export const TARGET_REQUEST_BYTES = 16 * 1024;
 
-export const SYNC_TIMEOUT_MS = 3_000;
+/**
+ * How long the answer to a request is waited for. A lost packet is a lost request (routes-rpc.md 1.3), so a path that loses many
+ * wants a short wait: the first is the least, a failure doubles it up to what the reference always waits, and an answer sets it to
+ * a multiple of the time that it took.
+ */
+export const LEAST_SYNC_TIMEOUT_MS = 500;
+export const MOST_SYNC_TIMEOUT_MS = 3_000;
+export const SYNC_TIMEOUT_ROUND_TRIPS = 4;
 export const KEEP_ALIVE_MS = 10_000;
 /** Pause after a request: doubles from the least to the most, shrinks again while there is nothing to say. */
 export const LEAST_PAUSE_MS = 50;

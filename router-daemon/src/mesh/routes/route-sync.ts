@@ -23,7 +23,7 @@ import type { AddressTable } from "./address-table.ts";
 import { readAnnouncement } from "./announcement.ts";
 import { type ConnectionRow, readRows } from "./connection-rows.ts";
 import { type ForeignEntry, ForeignTable } from "./foreign-table.ts";
-import { MAX_ROUTE_EVENTS, SWEEP_MS, SYNC_TIMEOUT_MS, TARGET_REQUEST_BYTES } from "./limits.ts";
+import { MAX_ROUTE_EVENTS, SWEEP_MS, TARGET_REQUEST_BYTES } from "./limits.ts";
 import {
   type Difference,
   mayTellForeign,
@@ -314,7 +314,7 @@ export class RouteSync {
     this.counters.requestsMade++;
     const from = { peerId: this.#localPeerId, sessionId: sessionId(this.#sessionSeed, session.peerId) };
     const request = syncRequest(from, session.peerId, news, form);
-    callMethod(this.#rpc, session.peerId, SYNC_ROUTE_INFO, request, SYNC_TIMEOUT_MS, now, (result, at) =>
+    callMethod(this.#rpc, session.peerId, SYNC_ROUTE_INFO, request, session.timeoutMs, now, (result, at) =>
       this.#handleAnswer(session, news, result, at),
     );
   }

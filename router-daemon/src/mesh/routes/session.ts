@@ -1,5 +1,12 @@
 /** What is shared with one direct peer, and when it is to be asked or told again (routes-rpc.md 3.5, 3.6). */
-import { KEEP_ALIVE_MS, LEAST_PAUSE_MS, MOST_PAUSE_MS } from "./limits.ts";
+import {
+  KEEP_ALIVE_MS,
+  LEAST_PAUSE_MS,
+  LEAST_SYNC_TIMEOUT_MS,
+  MOST_PAUSE_MS,
+  MOST_SYNC_TIMEOUT_MS,
+  SYNC_TIMEOUT_ROUND_TRIPS,
+} from "./limits.ts";
 
 export class Session {
   readonly peerId: number;
@@ -15,6 +22,8 @@ export class Session {
   needsCall = true;
   /** Something may be new. */
   mayHaveNews = true;
+  /** How long the answer to the next request is waited for. */
+  timeoutMs = LEAST_SYNC_TIMEOUT_MS;
   #pauseMs = LEAST_PAUSE_MS;
   #pauseEndsAt: number;
   #calledAt: number;
@@ -60,6 +69,8 @@ export class Session {
     this.isCalling = false;
     this.mayHaveNews = true;
     if (!succeeded) this.needsCall = true;
+    const wanted = succeeded ? SYNC_TIMEOUT_ROUND_TRIPS * (now - this.#calledAt) : 2 * this.timeoutMs;
+    this.timeoutMs = Math.min(MOST_SYNC_TIMEOUT_MS, Math.max(LEAST_SYNC_TIMEOUT_MS, wanted));
     if (succeeded && more) return;
     this.#pauseEndsAt = now + this.#pauseMs;
     this.#pauseMs = Math.min(MOST_PAUSE_MS, this.#pauseMs * 2);
