@@ -5,6 +5,10 @@ export const ERROR_STATUS = {
   /** There is no such method, or no such entry. */
   not_found: 404,
   method_not_allowed: 405,
+  /** The token is missing or wrong. */
+  unauthorized: 401,
+  /** The token allows reading only. */
+  forbidden: 403,
   /** Arguments are wrong; the message is the verifier's sentence. */
   invalid_argument: 400,
   too_large: 413,

@@ -2,6 +2,7 @@ import type { HttpResponse } from "../http1/message.ts";
 import type { HttpServerOptions } from "../http1/server.ts";
 import { type ErrorCode, refusal } from "./error.ts";
 import { ANSWER_HEADERS, createHttpApp, MAX_BODY_BYTES } from "./http.ts";
+import type { Tokens } from "./tokens.ts";
 import type { DaemonView } from "./view.ts";
 
 /** Clients served at one time; more wait to be accepted. */
@@ -10,8 +11,12 @@ export const MAX_API_CLIENTS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Puts the API behind an HTTP server: its messages to those of the web platform, which Hono reads and writes, and back. */
-export function apiFront(view: DaemonView, onFailure: (error: unknown) => void): HttpServerOptions {
-  const app = createHttpApp(view, onFailure);
+export function apiFront(
+  view: DaemonView,
+  onFailure: (error: unknown) => void,
+  tokens?: Tokens,
+): HttpServerOptions {
+  const app = createHttpApp(view, onFailure, tokens);
   return {
     maxClients: MAX_API_CLIENTS,
     maxBodyBytes: MAX_BODY_BYTES,

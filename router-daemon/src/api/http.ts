@@ -1,10 +1,13 @@
-import { Hono } from "hono";
+import { Hono, type HonoRequest } from "hono";
 import { MAX_CONFIG_BYTES } from "../config/toml.ts";
 import { argumentInfo } from "./argument.ts";
-import { type Answer, ERROR_STATUS, refusal } from "./error.ts";
+import { type Answer, ERROR_STATUS, type Refusal, refusal } from "./error.ts";
 import { invoke } from "./invoke.ts";
 import type { AnyMethod } from "./method.ts";
 import { findMethod, METHOD_NAMES } from "./methods.ts";
+import { METRICS_TYPE, metricsText } from "./metrics.ts";
+import { openApiDocument } from "./openapi.ts";
+import type { Role, Tokens } from "./tokens.ts";
 import type { DaemonView } from "./view.ts";
 
 /** Largest request body: a configuration to be checked, with JSON's escapes. Whoever reads it from the wire sees to it. */
@@ -21,10 +24,19 @@ export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
 
 /**
  * The HTTP face of the method table: `GET /api/v1/<read>?argument=…` and `POST /api/v1/<any>` with a JSON object. An answer is
- * the method's result, or `{"error": {"code", "message"}}`.
+ * the method's result, or `{"error": {"code", "message"}}`. With `tokens` everything needs one that allows it.
  */
-export function createHttpApp(view: DaemonView, onFailure: (error: unknown) => void = () => {}): Hono {
+export function createHttpApp(
+  view: DaemonView,
+  onFailure: (error: unknown) => void = () => {},
+  tokens?: Tokens,
+): Hono {
   const app = new Hono();
+  app.use(async (context, next) => {
+    const refused = judge(tokens, context.req, "read");
+    if (refused !== undefined) return respond(refused);
+    await next();
+  });
   for (const name of METHOD_NAMES) {
     const path = `${API_PREFIX}/${name}`;
     const found = findMethod(name);
@@ -35,12 +47,19 @@ export function createHttpApp(view: DaemonView, onFailure: (error: unknown) => v
       });
     }
     app.post(path, async (context) => {
+      const refused = judge(tokens, context.req, found.access);
+      if (refused !== undefined) return respond(refused);
       const body = parseBody(await context.req.text());
       return respond(body.ok ? await invoke(view, name, body.result, onFailure) : body);
     });
     const allowed = found.access === "read" ? "GET or POST" : "POST";
     app.all(path, () => respond(refusal("method_not_allowed", `${name} is called with ${allowed}.`)));
   }
+  app.get(`${API_PREFIX}/openapi.json`, () => respond({ ok: true, result: openApiDocument(API_PREFIX) }));
+  app.get("/metrics", () => {
+    const headers = { ...ANSWER_HEADERS, "content-type": METRICS_TYPE };
+    return new Response(metricsText(view), { headers });
+  });
   app.notFound(() =>
     respond(
       refusal(
@@ -56,6 +75,16 @@ export function createHttpApp(view: DaemonView, onFailure: (error: unknown) => v
     );
   });
   return app;
+}
+
+/** Why a request is not let in, or undefined. Without tokens whoever reaches the socket may do everything. */
+function judge(tokens: Tokens | undefined, request: HonoRequest, access: Role): Refusal | undefined {
+  const role = tokens === undefined ? "write" : tokens.roleOf(request.header("authorization"));
+  if (role === undefined) {
+    return refusal("unauthorized", "Send a token of rpc_token_file: Authorization: Bearer TOKEN.");
+  }
+  if (role === "write" || access === "read") return undefined;
+  return refusal("forbidden", "This token may only look. Send one that may write.");
 }
 
 function respond(given: Answer<unknown>): Response {

@@ -8,6 +8,14 @@ import * as v from "valibot";
  * per second over about the last second. `null` = not known (yet).
  */
 
+/** Where a value is not what its schema says; undefined = it is. */
+export function mismatch(schema: v.GenericSchema, value: unknown): string | undefined {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return undefined;
+  const [issue] = parsed.issues;
+  return `${issue.path?.map(({ key }) => String(key)).join(".") ?? ""}: ${issue.message}`;
+}
+
 /** Sentences stand with the fields they describe. */
 export const text = (doc: string) => v.pipe(v.string(), v.description(doc));
 export const flag = (doc: string) => v.pipe(v.boolean(), v.description(doc));

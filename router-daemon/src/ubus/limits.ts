@@ -8,8 +8,8 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024;
 export const MAX_ANSWER_BYTES = 512 * 1024;
 /** Tables in tables. Nobody's arguments need more, and a decoder that recurses must end. */
 export const MAX_DEPTH = 16;
-/** Fields of one decoded message, on all levels: 1 MiB of the smallest ones would be 100,000 objects. */
-export const MAX_FIELDS = 16_384;
+/** Fields of one decoded message, on all levels: 1 MiB of the smallest ones would be 130,000. */
+export const MAX_FIELDS = 65_536;
 /** Our own requests that wait for an answer. */
 export const MAX_REQUESTS = 64;
 /** Calls of others that are being answered. */
