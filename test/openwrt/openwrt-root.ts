@@ -14,8 +14,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import type { Lab } from "../netns/lab.ts";
 import { run, until } from "../netns/namespace.ts";
-import type { ExecResult, LabProcess, SpawnOptions } from "../netns/process.ts";
-import { LabProcess as Process } from "../netns/process.ts";
+import { type ExecResult, LabProcess } from "../netns/process.ts";
 import { Procd } from "./procd.ts";
 
 const STAND_INS = join(import.meta.dirname, "root");
@@ -37,7 +36,7 @@ export class OpenWrtRoot {
   readonly #holder: LabProcess;
   readonly #folder: string;
   readonly #log: string[] = [];
-  #links: LabProcess | undefined;
+  readonly #daemons: LabProcess[] = [];
 
   private constructor(lab: Lab, host: string, holder: LabProcess, folder: string, secondMs: number) {
     this.#lab = lab;
@@ -68,10 +67,12 @@ export class OpenWrtRoot {
       "echo ready",
       "exec cat",
     ];
-    const holder = new Process(lab.prefix(host), ["unshare", "--mount", "sh", "-ec", mounts.join("\n")]);
+    const holder = new LabProcess(lab.prefix(host), ["unshare", "--mount", "sh", "-ec", mounts.join("\n")]);
     await holder.waitForLine(/^ready$/);
     const root = new OpenWrtRoot(lab, host, holder, folder, secondMs);
     root.#fill();
+    root.#daemons.push(root.spawn(["/bin/syslogd", "-n", "-O", "/tmp/log"]));
+    await until("syslogd", () => root.has("dev/log"));
     root.#watchLinks();
     return root;
   }
@@ -115,7 +116,7 @@ export class OpenWrtRoot {
   #watchLinks(): void {
     const known = new Set<string>();
     const watcher = this.#lab.spawn(this.#host, ["ip", "-o", "monitor", "link"]);
-    this.#links = watcher;
+    this.#daemons.push(watcher);
     let seen = 0;
     const handle = (): void => {
       for (; seen < watcher.lines.length; seen++) {
@@ -126,31 +127,30 @@ export class OpenWrtRoot {
         if (action === "add" && known.has(device)) continue;
         if (action === "add") known.add(device);
         else known.delete(device);
-        this.spawn(["/sbin/hotplug-call", "net"], { env: { ACTION: action, INTERFACE: device } });
+        this.spawn(["/sbin/hotplug-call", "net"], { ACTION: action, INTERFACE: device });
       }
     };
     const timer = setInterval(handle, 5);
     void watcher.exited.then(() => clearInterval(timer));
   }
 
-  get prefix(): readonly string[] {
+  /** Enters the root with a router's environment, and nothing of this machine's. */
+  #prefix(env: Readonly<Record<string, string>> = {}): readonly string[] {
+    const variables = Object.entries({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env });
     return [
       ...this.#lab.prefix(this.#host),
       ...["nsenter", `--mount=/proc/${this.#holder.pid}/ns/mnt`, "--", "chroot", this.#folder],
+      ...["/bin/busybox", "env", "-i", ...variables.map(([name, value]) => `${name}=${value}`)],
     ];
   }
 
-  spawn(command: readonly string[], options: SpawnOptions = {}): LabProcess {
-    return new Process(this.prefix, command, {
-      ...options,
-      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...options.env },
-    });
+  spawn(command: readonly string[], env: Readonly<Record<string, string>> = {}): LabProcess {
+    return new LabProcess(this.#prefix(env), command);
   }
 
   /** Runs shell lines inside. */
-  async shell(script: string, env: Readonly<Record<string, string>> = {}): Promise<ExecResult> {
-    const options = { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env }, timeoutMs: 30_000 };
-    return run(this.prefix, ["/bin/sh", "-c", script], options);
+  shell(script: string, env: Readonly<Record<string, string>> = {}): Promise<ExecResult> {
+    return run(this.#prefix(env), ["/bin/sh", "-c", script]);
   }
 
   /** As `shell`, but a status other than 0 is an error with all that was printed. */
@@ -199,7 +199,10 @@ export class OpenWrtRoot {
 
   /** The names on the router's flash. */
   async fileNames(): Promise<readonly string[]> {
-    return (await this.flash()).split("\n").map((line) => line.split(" ")[0] ?? "");
+    return (await this.flash())
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0] ?? "");
   }
 
   /** What of the network may not change: links, addresses, routes, rules, sockets, processes of ours. */
@@ -225,17 +228,26 @@ export class OpenWrtRoot {
 
   async untilDevice(there: boolean, timeoutMs = 10_000): Promise<void> {
     const present = () => this.has("sys/class/net/kcp0") === there;
-    await until(there ? "the device" : "the device's end", present, timeoutMs);
+    await this.#until(there ? "the device" : "the device's end", present, timeoutMs);
   }
 
   async untilTable(there: boolean, timeoutMs = 10_000): Promise<void> {
     const present = async () => (await this.ruleset()).includes("table inet kcp_router") === there;
-    await until(there ? "our table" : "our table's end", present, timeoutMs, 50);
+    await this.#until(there ? "our table" : "our table's end", present, timeoutMs);
+  }
+
+  /** In vain, it tells what the router's log had to say. */
+  async #until(what: string, check: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void> {
+    try {
+      await until(what, check, timeoutMs, 20);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${this.log}`);
+    }
   }
 
   async stop(): Promise<void> {
     await this.procd.stop();
-    this.#links?.kill("SIGKILL");
+    for (const daemon of this.#daemons) daemon.kill("SIGKILL");
     await this.#holder.stop("SIGKILL");
   }
 }

@@ -31,7 +31,6 @@ export const ARCHITECTURES: readonly Architecture[] = [
   },
   { binary: "mipsel", names: ["mipsel_24kc", "mipsel_24kc_24kf", "mipsel_74kc"] },
   { binary: "mips", names: ["mips_24kc"] },
-  { binary: "riscv64", names: ["riscv64_generic", "riscv64_riscv64"] },
 ];
 
 /** For `ARCH=…`: a binary's name, or one of OpenWrt's; empty = all. Throws with the names there are. */
