@@ -1,10 +1,9 @@
 /*
  * AES-128-GCM (NIST SP 800-38D) in plain C, for processors without instructions for it: mbedTLS's AES block, and around it
- * counter mode and GHASH of our own. mbedTLS's GCM is slower (on 32-bit machines by a sixth) and looks GHASH up in tables
- * that depend on the key.
+ * counter mode and GHASH of our own, since mbedTLS looks GHASH up in tables that depend on the key.
  *
  * What is constant-time: GHASH and the comparison of tags. What is not: the AES block, which looks up tables (1.25 KiB) at
- * places that depend on key and counter. docs/threat-model.md says what that means.
+ * places that depend on key and counter. docs/threat-model.md says what that means, and what a bitsliced AES would cost.
  *
  * ## GHASH by integer multiplication
  * A carry-less product is an integer product whose carries are kept apart: each operand is split into four parts with every
@@ -15,8 +14,7 @@
  *
  * Only the lower 32 bits of a product are taken, which is one instruction everywhere, and one for four products with NEON
  * (the compiler sees to that). The upper ones are the lower ones of the reversed operands' product, reversed. 128 bits are
- * nine such products (Karatsuba, twice). The instruction takes the same time for all operands on the processors we build
- * for (ARM Cortex-A, MIPS 24K and later).
+ * nine such products (Karatsuba, twice).
  */
 #include "aead_backend.h"
 
