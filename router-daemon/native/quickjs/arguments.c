@@ -27,21 +27,21 @@ int argument_function(JSContext *context, JSValueConst value, const char *functi
   return JS_IsFunction(context, value) ? 1 : refuse(context, function, index, "a function");
 }
 
-int argument_bytes(JSContext *context, JSValueConst value, const char *function, int index, struct bytes *out) {
+/** NULL = it is no view of bytes, or its buffer is gone. The engine's own sentences do not name the function. */
+static uint8_t *view_of(JSContext *context, JSValueConst value, size_t *length) {
   size_t offset, element, buffer_bytes;
-  JSValue buffer = JS_GetTypedArrayBuffer(context, value, &offset, &out->length, &element);
-  if (JS_IsException(buffer) || element != 1) {
-    /* The engine's own sentence does not name the function. */
-    if (JS_IsException(buffer)) JS_FreeValue(context, JS_GetException(context));
-    JS_FreeValue(context, buffer);
-    return refuse(context, function, index, "a Uint8Array");
-  }
-  uint8_t *data = JS_GetArrayBuffer(context, &buffer_bytes, buffer);
-  /* The array keeps its buffer. */
+  uint8_t *data = NULL;
+  JSValue buffer = JS_GetTypedArrayBuffer(context, value, &offset, length, &element);
+  if (!JS_IsException(buffer) && element == 1) data = JS_GetArrayBuffer(context, &buffer_bytes, buffer);
+  if (JS_HasException(context)) JS_FreeValue(context, JS_GetException(context));
+  /* The view keeps its buffer. */
   JS_FreeValue(context, buffer);
-  if (data == NULL) return 0;
-  out->at = data + offset;
-  return 1;
+  return data == NULL ? NULL : data + offset;
+}
+
+int argument_bytes(JSContext *context, JSValueConst value, const char *function, int index, struct bytes *out) {
+  out->at = view_of(context, value, &out->length);
+  return out->at != NULL ? 1 : refuse(context, function, index, "a Uint8Array");
 }
 
 int argument_range(JSContext *context, JSValueConst *argv, const char *function, int index, struct bytes *out) {
