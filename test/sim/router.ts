@@ -2,14 +2,9 @@ import type { ConnectionRow, EventRow } from "../../router-daemon/src/api/rows.t
 import { type Config, DEFAULTS } from "../../router-daemon/src/config/config.ts";
 import { type InterfaceAddress, parseIpv4, parseWithPrefix } from "../../router-daemon/src/config/ipv4.ts";
 import { Secret } from "../../router-daemon/src/config/secret.ts";
-import {
-  parseListenUrl,
-  parsePeerUrl,
-  type UdpUrl,
-  type UrlResult,
-} from "../../router-daemon/src/config/url.ts";
 import { Daemon } from "../../router-daemon/src/daemon/daemon.ts";
 import type { Ipv4Prefix } from "../../router-daemon/src/wire/ipv4-prefix.ts";
+import { parseListenerUrl, parsePeerUrl, type UdpUrl } from "../../router-daemon/src/wire/udp-url.ts";
 import { Kernel } from "./kernel.ts";
 import type { Seat } from "./lan.ts";
 import type { PathOptions } from "./path.ts";
@@ -218,9 +213,9 @@ export function peerUrl(address: string): UdpUrl {
   return urlOf(parsePeerUrl(`udp://${address}:11010`));
 }
 
-function urlOf(result: UrlResult): UdpUrl {
-  if (!result.ok) throw new Error(result.text);
-  return result.value;
+function urlOf(parsed: UdpUrl | string): UdpUrl {
+  if (typeof parsed === "string") throw new Error(parsed);
+  return parsed;
 }
 
 function mask(prefixLength: number): number {
@@ -237,7 +232,7 @@ function makeConfig(name: string, options: RouterOptions): Config {
     instance_id: options.instanceId ?? instanceOf(name),
     hostname: name,
     ipv4,
-    listeners: [urlOf(parseListenUrl("udp://0.0.0.0:11010"))],
+    listeners: [urlOf(parseListenerUrl("udp://0.0.0.0:11010"))],
     peers: (options.peers ?? []).map(peerUrl),
     proxy_networks: (options.lans ?? []).map(prefixOf),
     enable_kcp_proxy: true,

@@ -1,6 +1,6 @@
+import type { UdpUrl } from "../wire/udp-url.ts";
 import type { InterfaceAddress, Prefix } from "./ipv4.ts";
 import { Secret } from "./secret.ts";
-import type { UdpUrl } from "./url.ts";
 
 /**
  * The configuration of one node, verified. Field names are EasyTier's option names, the same word in TOML, on the command
@@ -34,6 +34,12 @@ export interface Config {
   readonly use_smoltcp: boolean;
   readonly log_level: LogLevel;
   readonly rpc_socket: string;
+  /** Loopback address and port of the API over TCP, or empty. */
+  readonly rpc_listen: string;
+  /** Who may use it; needed with `rpc_listen`. */
+  readonly rpc_token_file: string;
+  /** Socket of ubusd. */
+  readonly ubus_socket: string;
   readonly memory_limit_mib: number;
   readonly max_connections: number;
   readonly rules: readonly Rule[];
@@ -87,6 +93,9 @@ export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
   use_smoltcp: false,
   log_level: "info",
   rpc_socket: DEFAULT_RPC_SOCKET,
+  rpc_listen: "",
+  rpc_token_file: "",
+  ubus_socket: "/var/run/ubus/ubus.sock",
   memory_limit_mib: 32,
   max_connections: 1024,
   rules: Object.freeze([]),

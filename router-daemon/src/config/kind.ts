@@ -1,3 +1,4 @@
+import type { UdpUrl } from "../wire/udp-url.ts";
 import type { LogLevel } from "./config.ts";
 import {
   formatInterfaceAddress,
@@ -9,7 +10,7 @@ import {
 } from "./ipv4.ts";
 import { shownValue } from "./problem.ts";
 import { Secret } from "./secret.ts";
-import { parseListenUrl, parsePeerUrl, type UdpUrl } from "./url.ts";
+import { readListenerUrl, readPeerUrl } from "./url.ts";
 
 /** Where a value was written: TOML has types, flags and uci have only text, each with its own words for a switch. */
 export type ValueForm = "typed" | "flag" | "uci";
@@ -298,7 +299,7 @@ export const listenerKind: Kind<UdpUrl> = {
   shape: { type: "text", datatype: "listener_url" },
   write: ({ url }) => url,
   parse: (value) =>
-    typeof value === "string" ? parseListenUrl(value) : notAllowed(value, listenerKind.allowed),
+    typeof value === "string" ? readListenerUrl(value) : notAllowed(value, listenerKind.allowed),
 };
 
 export const peerKind: Kind<UdpUrl> = {
@@ -306,7 +307,7 @@ export const peerKind: Kind<UdpUrl> = {
   allowed: "a URL like udp://203.0.113.5:11010",
   shape: { type: "text", datatype: "peer_url" },
   write: ({ url }) => url,
-  parse: (value) => (typeof value === "string" ? parsePeerUrl(value) : notAllowed(value, peerKind.allowed)),
+  parse: (value) => (typeof value === "string" ? readPeerUrl(value) : notAllowed(value, peerKind.allowed)),
 };
 
 export const logLevelKind: Kind<LogLevel> = choiceKind("LEVEL", ["off", "error", "warn", "info"]);

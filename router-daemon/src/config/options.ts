@@ -1,3 +1,4 @@
+import { loopbackKind, optionalPathKind } from "./api-kinds.ts";
 import type { Config, OptionKey } from "./config.ts";
 import {
   choiceKind,
@@ -260,6 +261,30 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     kind: socketPathKind,
     live: false,
     help: "Unix socket of the API, readable and writable by its owner only.",
+  },
+  rpc_listen: {
+    toml: { section: OWN, key: "rpc_listen" },
+    uci: { section: "daemon", option: "rpc_listen" },
+    flag: "--rpc-listen",
+    kind: loopbackKind,
+    live: false,
+    help: "Loopback address and port on which the API is served too, to those who have a token.",
+  },
+  rpc_token_file: {
+    toml: { section: OWN, key: "rpc_token_file" },
+    uci: { section: "daemon", option: "rpc_token_file" },
+    flag: "--rpc-token-file",
+    kind: optionalPathKind,
+    live: false,
+    help: 'File with lines "write TOKEN" or "read TOKEN", readable by its owner only. Needed with rpc_listen.',
+  },
+  ubus_socket: {
+    toml: { section: OWN, key: "ubus_socket" },
+    uci: { section: "daemon", option: "ubus_socket" },
+    flag: "--ubus-socket",
+    kind: socketPathKind,
+    live: false,
+    help: "Socket of OpenWrt's ubusd, where the daemon is seen as kcp-router. Where there is none, nothing happens.",
   },
   memory_limit_mib: {
     toml: { section: OWN, key: "memory_limit_mib" },

@@ -133,6 +133,11 @@ function checkTogether(config: Config, raw: RawConfig, problems: ProblemList): v
       "The network has no secret: whoever knows its name may join and read along. Set the same network_secret on all nodes.";
     problems.warning(at("network_secret"), "network_secret", text);
   }
+  if (config.rpc_listen !== "" && config.rpc_token_file === "") {
+    const text =
+      "The API is served over TCP only to those who have a token. Name their file: rpc_token_file.";
+    problems.error(at("rpc_listen"), "rpc_token_file", text);
+  }
   if (!config.enable_encryption) {
     const text =
       "Encryption is off: the provider can read what crosses the network. Remove it unless all nodes agree on that.";

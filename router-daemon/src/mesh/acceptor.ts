@@ -10,13 +10,13 @@ import { endpointPort, formatEndpoint, parseEndpoint } from "../wire/endpoint.ts
 import { decodeHandshake, encodeHandshake } from "../wire/handshake.ts";
 import { PacketType, PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
 import { readConnId, SYN_BYTES, TUNNEL_HEADER_BYTES, TunnelType } from "../wire/udp-tunnel.ts";
+import { parseListenerUrl } from "../wire/udp-url.ts";
 import { quoted } from "./event.ts";
 import { type HalfOpen, HalfOpenTable } from "./half-open.ts";
 import { judgeRequest } from "./handshake-rules.ts";
 import { MAX_ACCEPTED_LINKS, MAX_LISTENERS } from "./limits.ts";
 import { type Link, sessionKey } from "./link-table.ts";
 import { isOverlay, type LinkContext, type Links } from "./links.ts";
-import { parseListenerUrl } from "./peer-url.ts";
 import { LINK_REASONS, type LinkReason } from "./reason.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { ENDPOINT_BYTES } from "./underlay.ts";
@@ -99,19 +99,20 @@ export class Acceptor {
   }
 
   #openListener(url: string): ListenerFailure | undefined {
-    const endpoint = parseListenerUrl(url);
-    if (typeof endpoint === "string") return { url, error: INVALID, message: endpoint };
+    const parsed = parseListenerUrl(url);
+    if (typeof parsed === "string")
+      return { url, error: INVALID, message: `The listener "${url}" cannot be opened. ${parsed}` };
     if (this.#listeners.size >= MAX_LISTENERS) {
       const message = `The listener "${url}" is one too many: at most ${MAX_LISTENERS} can be configured.`;
       return { url, error: INVALID, message };
     }
-    const bytes = parseEndpoint(endpoint)!;
+    const bytes = parseEndpoint({ address: parsed.host, port: parsed.port })!;
     const socket = this.#context.io.openSocket(bytes);
     if ("error" in socket) {
       const message = `Cannot listen on ${url}: ${socket.message} Free the port ${endpointPort(bytes)} or choose another one.`;
       return { url, error: socket.error, message };
     }
-    this.#listeners.set(url, { url, socket: socket.handle, address: endpoint.address, port: socket.port });
+    this.#listeners.set(url, { url, socket: socket.handle, address: parsed.host, port: socket.port });
     this.#sockets.add(socket.handle);
     return undefined;
   }

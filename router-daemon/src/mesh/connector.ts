@@ -3,6 +3,7 @@
  * decides when and where to; the link layer dials.
  */
 import { ADDRESS_BYTES, type Endpoint, isIpv4Mapped, parseEndpoint } from "../wire/endpoint.ts";
+import type { UdpUrl } from "../wire/udp-url.ts";
 import type { Dial } from "./dial.ts";
 import {
   MAX_ADDRESSES_PER_NAME,
@@ -13,7 +14,6 @@ import {
   RESOLVE_TIMEOUT_MS,
 } from "./limits.ts";
 import type { Link } from "./link-table.ts";
-import type { PeerTarget } from "./peer-url.ts";
 import type { LinkReason } from "./reason.ts";
 import type { Random32 } from "./types.ts";
 
@@ -27,7 +27,8 @@ export type ConnectorStep =
   | { readonly do: "dial"; readonly endpoint: Uint8Array };
 
 export class Connector {
-  readonly target: PeerTarget;
+  /** Its `url` is as configured: it names the peer everywhere. */
+  readonly target: UdpUrl;
   dial: Dial | undefined;
   link: Link | undefined;
   /** Attempts since the last link. */
@@ -46,10 +47,10 @@ export class Connector {
   #nextResolveMs = Number.NEGATIVE_INFINITY;
   #resolveRetryMs = RESOLVE_RETRY_MIN_MS;
 
-  constructor(target: PeerTarget) {
+  constructor(target: UdpUrl) {
     this.target = target;
-    this.#wantResolve = target.isName;
-    if (!target.isName) {
+    this.#wantResolve = target.family === 0;
+    if (target.family !== 0) {
       const endpoint = parseEndpoint({ address: target.host, port: target.port });
       if (endpoint !== undefined) this.#endpoints = [endpoint];
     }
@@ -118,7 +119,7 @@ export class Connector {
   /** The dial ended without a link. True when the reason is news. */
   failed(reason: LinkReason, now: number): boolean {
     this.dial = undefined;
-    if (this.target.isName) this.#wantResolve = true;
+    if (this.target.family === 0) this.#wantResolve = true;
     this.#retryAfter(reason, now);
     const news = this.failure !== reason;
     this.failure = reason;
@@ -138,7 +139,7 @@ export class Connector {
   /** The link ended. */
   disconnected(reason: LinkReason, now: number): void {
     this.link = undefined;
-    if (this.target.isName) this.#wantResolve = true;
+    if (this.target.family === 0) this.#wantResolve = true;
     this.#nextAttemptMs = LASTING.includes(reason) ? now + REDIAL_REFUSED_MS : now;
     if (LASTING.includes(reason)) this.failure = reason;
   }

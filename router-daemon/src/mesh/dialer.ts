@@ -11,13 +11,13 @@ import type { Endpoint } from "../wire/endpoint.ts";
 import { decodeHandshake } from "../wire/handshake.ts";
 import { PEER_HEADER_BYTES, readU32 } from "../wire/peer-header.ts";
 import { readConnId, SYN_BYTES } from "../wire/udp-tunnel.ts";
+import { parsePeerUrl } from "../wire/udp-url.ts";
 import { anyAddressFor, Connector } from "./connector.ts";
 import { Dial } from "./dial.ts";
 import { judgeReply } from "./handshake-rules.ts";
 import { MAX_PEER_URLS } from "./limits.ts";
 import type { Link } from "./link-table.ts";
 import { isOverlay, type LinkContext, type Links } from "./links.ts";
-import { parsePeerUrl } from "./peer-url.ts";
 import { LINK_REASONS, type LinkReason } from "./reason.ts";
 import { ENDPOINT_BYTES } from "./underlay.ts";
 
@@ -60,10 +60,10 @@ export class Dialer {
     for (const url of wanted) {
       if (this.#connectors.has(url)) continue;
       const target = parsePeerUrl(url);
-      if (typeof target === "string") problems.push(target);
+      if (typeof target === "string") problems.push(`The peer "${url}" cannot be dialled. ${target}`);
       else if (this.#connectors.size >= MAX_PEER_URLS) {
         problems.push(`The peer "${url}" is one too many: at most ${MAX_PEER_URLS} can be configured.`);
-      } else this.#connectors.set(url, new Connector(target));
+      } else this.#connectors.set(url, new Connector({ ...target, url }));
     }
     return problems;
   }
@@ -71,7 +71,7 @@ export class Dialer {
   /** Answers a `resolve` event. An empty list = the name could not be resolved. */
   handleResolved(url: string, endpoints: readonly Endpoint[], now: number): void {
     const connector = this.#connectors.get(url);
-    if (connector === undefined || !connector.target.isName) return;
+    if (connector === undefined || connector.target.family !== 0) return;
     if (!connector.handleResolved(endpoints, now)) this.#tellUnresolved(connector, now);
   }
 

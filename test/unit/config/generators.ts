@@ -92,6 +92,9 @@ export const WRITTEN: fc.Arbitrary<Partial<Config>> = fc
       dev_name: fc.stringMatching(/^[a-z0-9_-]{1,15}$/),
       mtu: fc.integer(LIMITS.mtu),
       log_level: fc.constantFrom("off" as const, "error" as const, "warn" as const, "info" as const),
+      rpc_listen: port.map((at) => `127.0.0.1:${at}`),
+      rpc_token_file: fc.constant("/etc/kcp-router.tokens"),
+      ubus_socket: fc.constant("/tmp/ubus.sock"),
       rpc_socket: fc.stringMatching(/^\/[a-z0-9/]{0,20}[a-z]$/),
       memory_limit_mib: fc.integer(LIMITS.memoryMib),
       max_connections: fc.integer(LIMITS.connections),
@@ -100,5 +103,7 @@ export const WRITTEN: fc.Arbitrary<Partial<Config>> = fc
     { requiredKeys: ["ipv4"] },
   )
   .filter(
-    ({ listeners, peers }) => (listeners ?? DEFAULTS.listeners).length + (peers ?? []).length > 0,
+    ({ listeners, peers, rpc_listen, rpc_token_file }) =>
+      (listeners ?? DEFAULTS.listeners).length + (peers ?? []).length > 0 &&
+      (rpc_listen === undefined || rpc_token_file !== undefined),
   ) as fc.Arbitrary<Partial<Config>>;

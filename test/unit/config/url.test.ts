@@ -1,12 +1,6 @@
-import { isIP } from "node:net";
 import test from "ava";
 import fc from "fast-check";
-import {
-  isIpv6,
-  parseListenUrl,
-  parsePeerUrl,
-  type UrlResult,
-} from "../../../router-daemon/src/config/url.ts";
+import { readListenerUrl, readPeerUrl, type UrlResult } from "../../../router-daemon/src/config/url.ts";
 
 function url(result: UrlResult): string {
   return result.ok ? result.value.url : result.text;
@@ -26,7 +20,7 @@ test("listeners take every form of EasyTier's", (t) => {
     ["[::1]:5", "udp://[::1]:5"],
     ["udp://[2001:DB8::1]", "udp://[2001:db8::1]:11010"],
   ];
-  for (const [text, expected] of forms) t.is(url(parseListenUrl(text)), expected, text);
+  for (const [text, expected] of forms) t.is(url(readListenerUrl(text)), expected, text);
 });
 
 test("peers are addresses or names, with EasyTier's default port", (t) => {
@@ -40,7 +34,7 @@ test("peers are addresses or names, with EasyTier's default port", (t) => {
     ["udp://[::ffff:1.2.3.4]", "udp://[::ffff:1.2.3.4]:11010", 6],
   ];
   for (const [text, expected, family] of forms) {
-    const result = parsePeerUrl(text);
+    const result = readPeerUrl(text);
     t.is(url(result), expected, text);
     t.is(result.ok ? result.value.family : undefined, family, text);
   }
@@ -49,17 +43,17 @@ test("peers are addresses or names, with EasyTier's default port", (t) => {
 test("other link protocols and lists are refused by name", (t) => {
   for (const scheme of ["tcp", "ws", "wss", "wg", "quic", "faketcp"]) {
     t.regex(
-      url(parsePeerUrl(`${scheme}://1.2.3.4:5`)),
+      url(readPeerUrl(`${scheme}://1.2.3.4:5`)),
       new RegExp(`${scheme} links are not supported by kcp-router`),
     );
     t.regex(
-      url(parseListenUrl(`${scheme}:5`)),
+      url(readListenerUrl(`${scheme}:5`)),
       new RegExp(`${scheme} links are not supported by kcp-router`),
     );
   }
   for (const scheme of ["http", "https", "txt", "srv"]) {
     t.regex(
-      url(parsePeerUrl(`${scheme}://example.org`)),
+      url(readPeerUrl(`${scheme}://example.org`)),
       new RegExp(`${scheme}:// lists are not supported by kcp-router`),
     );
   }
@@ -71,6 +65,8 @@ test("wrong URLs are sentences that say what is allowed", (t) => {
     "203.0.113.5:11010",
     "udp://",
     "udp://1.2.3.4:0",
+    "udp://0.0.0.0:5",
+    "udp://[::]:5",
     "udp://1.2.3.4:65536",
     "udp://1.2.3.4:x",
     "udp://1.2.3.4:11010/eth0",
@@ -86,32 +82,20 @@ test("wrong URLs are sentences that say what is allowed", (t) => {
     "foo://1.2.3.4",
   ];
   for (const text of peers) {
-    const result = parsePeerUrl(text);
+    const result = readPeerUrl(text);
     t.false(result.ok, text);
     t.regex(url(result), /udp:\/\/.*\.$/s, text);
   }
-  t.regex(url(parseListenUrl("udp://myhost:5")), /A listener needs an IP address/);
+  t.regex(url(readListenerUrl("udp://myhost:5")), /A listener needs an IP address/);
+  t.regex(url(readListenerUrl("udp://0.0.0.0:0")), /The port is a whole number from 1/);
 });
 
 test("a password in a URL is not repeated", (t) => {
-  for (const parse of [parsePeerUrl, parseListenUrl]) {
+  for (const parse of [readPeerUrl, readListenerUrl]) {
     const text = url(parse("udp://me:hunter2@1.2.3.4:5"));
     t.regex(text, /user name or password/);
     t.false(text.includes("hunter2"));
   }
-});
-
-test("IPv6 texts are told from others as Node tells them", (t) => {
-  fc.assert(fc.property(fc.ipV6(), (text) => isIpv6(text)));
-  const piece = fc.constantFrom("", ":", "::", "1", "ffff", "12345", "g", "1.2.3.4", "1.2.3", "0");
-  fc.assert(
-    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-      const text = pieces.join("");
-      return isIpv6(text) === (isIP(text) === 6);
-    }),
-    { numRuns: 2000 },
-  );
-  t.pass();
 });
 
 test("no text makes the parsers throw, and what they take they take again", (t) => {
@@ -119,7 +103,7 @@ test("no text makes the parsers throw, and what they take they take again", (t) 
     fc.property(
       fc.oneof(fc.string(), fc.webUrl(), fc.stringMatching(/^udp:\/\/[0-9a-z.[\]:-]{0,20}$/)),
       (text) => {
-        for (const parse of [parsePeerUrl, parseListenUrl]) {
+        for (const parse of [readPeerUrl, readListenerUrl]) {
           const result = parse(text);
           if (!result.ok) continue;
           const again = parse(result.value.url);

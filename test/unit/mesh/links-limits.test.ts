@@ -16,9 +16,9 @@ import {
   REFUSAL_REPEAT_MS,
 } from "../../../router-daemon/src/mesh/limits.ts";
 import { sessionKey } from "../../../router-daemon/src/mesh/link-table.ts";
-import { parsePeerUrl } from "../../../router-daemon/src/mesh/peer-url.ts";
 import { RefusalLog } from "../../../router-daemon/src/mesh/refusal-log.ts";
 import { formatEndpoint, parseEndpoint } from "../../../router-daemon/src/wire/endpoint.ts";
+import { parsePeerUrl } from "../../../router-daemon/src/wire/udp-url.ts";
 import { FakeNetwork, Seeded } from "./fake-underlay.ts";
 import { A, B, isLinked, URL_A } from "./link-kit.ts";
 import { TestNode } from "./test-node.ts";

@@ -1,6 +1,5 @@
-/** Peers by name and by URL. */
+/** Peers by name. */
 import test from "ava";
-import { checkListenerUrl, checkPeerUrl } from "../../../router-daemon/src/mesh/peer-url.ts";
 import { LINK_REASONS } from "../../../router-daemon/src/mesh/reason.ts";
 import { FakeNetwork } from "./fake-underlay.ts";
 import { A, B, isLinked } from "./link-kit.ts";
@@ -82,58 +81,6 @@ test("IPv4 is tried before IPv6, one address of each in a round", (t) => {
   network.run(6_100);
   const order = [...new Set(network.log.map(({ to }) => to))];
   t.deepEqual(order, ["192.0.2.200", "2001:db8::1"]);
-});
-
-// ── URLs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-for (const url of [
-  "udp://203.0.113.5:11010",
-  "udp://203.0.113.5",
-  "udp://203.0.113.5:11010/",
-  "udp://[2001:db8::1]:443",
-  "udp://example.net",
-  "UDP://my-host_1.lan:5",
-]) {
-  test(`${url} can be dialled`, (t) => {
-    t.is(checkPeerUrl(url), undefined);
-  });
-}
-
-for (const [url, sentence] of [
-  ["tcp://203.0.113.5:11010", /speaks UDP links only. Write udp:\/\/ instead of tcp:\/\//],
-  ["ws://h", /UDP links only/],
-  ["wg://h:1", /UDP links only/],
-  ["quic://h", /UDP links only/],
-  ["https://example.net/list?x=1", /UDP links only/],
-  ["txt://example.net", /UDP links only/],
-  ["gopher://h", /is not a peer URL/],
-  ["203.0.113.5:11010", /is not a peer URL/],
-  ["udp://", /names no host/],
-  ["udp://:5", /names no host/],
-  ["udp://h:0", /port 0/],
-  ["udp://h:70000", /above 65535/],
-  ["udp://h:x", /is not a peer URL/],
-  ["udp://1.2.3.999:5", /neither an address nor a host name/],
-  ["udp://ho st:5", /neither an address nor a host name/],
-  ["udp://-bad-:5", /neither an address nor a host name/],
-  ["udp://[1.2.3.4]:5", /names no host/],
-  ["udp://0.0.0.0:5", /no address to dial/],
-  ["udp://user@h:5", /is not a peer URL/],
-  ["udp://h:5?x", /is not a peer URL/],
-  ["", /is not a peer URL/],
-] as const) {
-  test(`"${url}" is refused with a sentence`, (t) => {
-    t.regex(checkPeerUrl(url) ?? "", sentence);
-  });
-}
-
-test("listeners are UDP addresses of this machine", (t) => {
-  for (const url of ["udp://0.0.0.0:11010", "udp://[::]:11010", "udp://127.0.0.1", "udp://0.0.0.0:0"]) {
-    t.is(checkListenerUrl(url), undefined, url);
-  }
-  t.regex(checkListenerUrl("tcp://0.0.0.0:11010") ?? "", /UDP links only/);
-  t.regex(checkListenerUrl("udp://example.net:11010") ?? "", /address of this machine/);
-  t.regex(checkListenerUrl("11010") ?? "", /not a listener URL/);
 });
 
 test("every reason has a sentence that ends like one", (t) => {
