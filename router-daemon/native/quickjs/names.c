@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/** Kept equal to native.ts. */
+/** Names that are asked for at one time; beyond it -EAGAIN. */
 #define MAX_RESOLUTIONS 8
 /** Addresses of one name that are told. */
 #define MAX_ADDRESSES 16

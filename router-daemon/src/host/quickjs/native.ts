@@ -140,7 +140,7 @@ export interface NativeNetwork {
   interfaceAddresses(): InterfaceAddress[];
   /**
    * Asks for a name's addresses without holding up the loop; they come as text, none = there is no such name. `-EAGAIN` when
-   * MAX_RESOLUTIONS are under way.
+   * eight are under way.
    */
   resolve(name: string, done: (addresses: string[]) => void): number;
 }
@@ -150,8 +150,6 @@ export interface InterfaceAddress {
   readonly prefixLength: number;
   readonly loopback: boolean;
 }
-/** Names that are asked for at one time. */
-export const MAX_RESOLUTIONS = 8;
 
 export interface NativeText {
   /** Lone surrogates become U+FFFD, as with TextEncoder. */
