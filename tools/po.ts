@@ -6,9 +6,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Config, DEFAULTS, flagStates } from "../router-daemon/src/config/config.ts";
-import { OPTION_LIST } from "../router-daemon/src/config/options.ts";
-import { RULE_PARTS } from "../router-daemon/src/config/rule.ts";
-import { ITEM_OPTIONS, UCI_SECTIONS } from "../router-daemon/src/config/uci/sections.ts";
+import { UCI_SCHEMA } from "../router-daemon/src/config/schema.ts";
 import { REASONS } from "../router-daemon/src/proxy/reason.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -32,13 +30,16 @@ export function collectTexts(): ReadonlyMap<string, readonly string[]> {
   const entries = JSON.parse(readFileSync(menu, "utf8")) as Record<string, { readonly title?: string }>;
   for (const { title } of Object.values(entries)) if (title !== undefined) add(title, relative(ROOT, menu));
   for (const text of Object.values(REASONS)) add(text, "router-daemon/src/proxy/reason.ts");
-  for (const option of OPTION_LIST) add(option.help, "router-daemon/src/config/options.ts");
-  for (const { help } of Object.values(RULE_PARTS)) add(help, "router-daemon/src/config/rule.ts");
-  for (const { help } of UCI_SECTIONS) add(help, "router-daemon/src/config/uci/sections.ts");
+  for (const { help, options } of UCI_SCHEMA) {
+    add(help, "router-daemon/src/config/uci/sections.ts");
+    for (const option of options) {
+      add(option.help, "router-daemon/src/config/options.ts");
+      if (option.unset !== "" && !option.required) add(option.unset, "router-daemon/src/config/options.ts");
+    }
+  }
   // Every switch that can be forced, forced.
   const forced = flagStates({ ...DEFAULTS, enable_kcp_proxy: true } as Config);
   for (const { note } of forced) if (note !== "") add(note, "router-daemon/src/config/config.ts");
-  for (const { help } of Object.values(ITEM_OPTIONS)) add(help, "router-daemon/src/config/uci/sections.ts");
   return found;
 }
 

@@ -25,7 +25,7 @@ export const STYLE = `
 .kcp .kcp-card.warn { border-left-color: var(--kcp-warn) }
 .kcp .kcp-card.bad { border-left-color: var(--kcp-bad) }
 .kcp .kcp-headline { font-size: 1.25em; font-weight: 600; margin: 0 0 .2em }
-.kcp .kcp-facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5em, 1fr)); gap: .7em 1.2em; margin: .8em 0 0 }
+.kcp .kcp-facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 7.4em), 1fr)); gap: .7em 1.2em; margin: .8em 0 0 }
 .kcp .kcp-facts > div { min-width: 0 }
 .kcp .kcp-facts dt { color: var(--kcp-muted); font-size: .88em; font-weight: 400; margin: 0; text-align: left; width: auto; float: none }
 .kcp .kcp-facts dd { margin: 0; overflow-wrap: anywhere }
@@ -59,6 +59,7 @@ export const STYLE = `
 .kcp .kcp-group { font-weight: 600; padding: 0 .7em; display: flex; align-items: end; border-bottom: 1px solid var(--kcp-line) }
 .kcp .kcp-cell { min-width: 0 }
 .kcp .kcp-sub { font-size: .85em; color: var(--kcp-muted) }
+.kcp .cbi-value-description .kcp-sub { color: inherit }
 .kcp .kcp-table { width: 100%; overflow-x: auto }
 .kcp .kcp-field-error { color: var(--kcp-bad); margin: .25em 0 0 }
 .kcp input[type=text], .kcp input[type=search], .kcp input[type=password], .kcp select, .kcp textarea { max-width: 100% }

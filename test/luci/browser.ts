@@ -42,7 +42,7 @@ export interface VisitOptions {
   readonly lang?: string;
 }
 
-/** Opens one page of the shell in a context of its own. */
+/** Opens one page of the shell, or LuCI's overview with our widget, in a context of its own. */
 export async function visit(
   browser: Browser,
   url: string,
@@ -74,6 +74,7 @@ export async function visit(
     account: options.account ?? "admin",
     lang: options.lang ?? "en",
   });
-  await page.goto(`${url}cgi-bin/luci/admin/services/kcp-router/${name}?${query}`);
+  const path = name === "overview" ? "status/overview" : `services/kcp-router/${name}`;
+  await page.goto(`${url}cgi-bin/luci/admin/${path}?${query}`);
   return { page, complaints, received, close: () => context.close() };
 }

@@ -1,27 +1,30 @@
 import type { ComponentChildren } from "preact";
-import type { Kind } from "../../../router-daemon/src/config/kind.ts";
+import { switchKind } from "../../../router-daemon/src/config/kind.ts";
+import type { SchemaOption } from "../../../router-daemon/src/config/schema.ts";
+import { fill } from "../text/format.ts";
 
 export interface FieldProps {
   readonly id: string;
   readonly title: string;
-  readonly help: string;
-  /** EasyTier's word for it. */
-  readonly easytier?: string;
-  readonly kind: Kind<unknown>;
+  readonly option: SchemaOption;
+  /** As uci text; empty = not written, what holds then is `option.default` or `option.unset`. */
   readonly value: string;
-  /** What holds while nothing is written. */
-  readonly fallback?: string;
   readonly problems: readonly string[];
   readonly suggestions?: readonly string[];
   readonly disabled: boolean;
   readonly onChange: (value: string) => void;
 }
 
+function isOn(text: string): boolean {
+  const parsed = switchKind.parse(text, "uci");
+  return parsed.ok && parsed.value;
+}
+
 /** One option: a fitting control, its help, and what is wrong with it. */
 export function Field(props: FieldProps) {
-  const { id, title, help, easytier, problems } = props;
+  const { id, title, option, problems } = props;
   return (
-    <FieldFrame id={id} title={title} help={help} easytier={easytier} problems={problems}>
+    <FieldFrame id={id} title={title} option={option} problems={problems}>
       <Control {...props} />
     </FieldFrame>
   );
@@ -30,14 +33,14 @@ export function Field(props: FieldProps) {
 interface FrameProps {
   readonly id: string;
   readonly title: string;
-  readonly help: string;
-  readonly easytier?: string | undefined;
+  readonly option: SchemaOption;
   readonly problems: readonly string[];
   readonly children: ComponentChildren;
 }
 
 /** Label, control, sentences: as LuCI's own forms lay them out. */
-export function FieldFrame({ id, title, help, easytier, problems, children }: FrameProps) {
+export function FieldFrame({ id, title, option, problems, children }: FrameProps) {
+  const { help, easytier, unset, required, live } = option;
   return (
     <div class="cbi-value">
       <label class="cbi-value-title" for={id}>
@@ -51,8 +54,10 @@ export function FieldFrame({ id, title, help, easytier, problems, children }: Fr
           </p>
         ))}
         <div class="cbi-value-description">
-          {help}
-          {easytier !== undefined && easytier !== "" && (
+          {_(help)}
+          {unset !== "" && !required && ` ${fill(_("If not set: %s."), _(unset))}`}
+          {!live && ` ${_("A change restarts the service.")}`}
+          {easytier !== "" && (
             <>
               {" "}
               <span class="kcp-sub">
@@ -66,7 +71,8 @@ export function FieldFrame({ id, title, help, easytier, problems, children }: Fr
   );
 }
 
-function Control({ id, kind, value, fallback, problems, suggestions, disabled, onChange }: FieldProps) {
+function Control({ id, option, value, problems, suggestions, disabled, onChange }: FieldProps) {
+  const { shape } = option;
   const invalid = problems.length > 0;
   const common = {
     id,
@@ -74,19 +80,16 @@ function Control({ id, kind, value, fallback, problems, suggestions, disabled, o
     "aria-invalid": invalid,
     ...(invalid ? { "aria-describedby": `${id}-problem` } : {}),
   };
-  const { shape } = kind;
   switch (shape.type) {
-    case "switch": {
-      const parsed = kind.parse(value === "" ? fallback : value, "uci");
+    case "switch":
       return (
         <input
           {...common}
           type="checkbox"
-          checked={parsed.ok && parsed.value === true}
+          checked={isOn(value === "" ? option.default : value)}
           onChange={(event) => onChange(event.currentTarget.checked ? "1" : "0")}
         />
       );
-    }
     case "choice":
       return (
         <select
@@ -96,7 +99,7 @@ function Control({ id, kind, value, fallback, problems, suggestions, disabled, o
           onChange={(event) => onChange(event.currentTarget.value)}
         >
           <option value="">
-            {fallback === undefined ? _("– choose –") : `${fallback} (${_("default")})`}
+            {option.default === "" ? _("– choose –") : `${option.default} (${_("default")})`}
           </option>
           {shape.choices.map((choice) => (
             <option key={choice} value={choice}>
@@ -113,7 +116,7 @@ function Control({ id, kind, value, fallback, problems, suggestions, disabled, o
             type="text"
             class={invalid ? "cbi-input-text cbi-input-invalid" : "cbi-input-text"}
             inputMode={shape.type === "integer" ? "numeric" : "text"}
-            placeholder={fallback ?? ""}
+            placeholder={option.default}
             value={value}
             list={suggestions === undefined ? undefined : `${id}-list`}
             autocomplete="off"

@@ -1,21 +1,22 @@
+import type { SchemaOption } from "../../../router-daemon/src/config/schema.ts";
 import type { Settings } from "../models/settings.ts";
 import { FieldFrame } from "./field.tsx";
 
 interface SecretProps {
   readonly id: string;
   readonly title: string;
-  readonly help: string;
+  readonly option: SchemaOption;
   readonly settings: Settings;
   readonly problems: readonly string[];
   readonly disabled: boolean;
 }
 
 /** The secret comes from the browser, never to it: what is stored can be kept, replaced or removed. */
-export function SecretField({ id, title, help, settings, problems, disabled }: SecretProps) {
+export function SecretField({ id, title, option, settings, problems, disabled }: SecretProps) {
   const wish = settings.secretWish.value;
   const stored = settings.secretStored.value;
   return (
-    <FieldFrame id={id} title={title} help={help} easytier="network_secret" problems={problems}>
+    <FieldFrame id={id} title={title} option={option} problems={problems}>
       <span class="kcp-row">
         <input
           id={id}

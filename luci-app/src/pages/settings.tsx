@@ -1,13 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { DEFAULTS, type OptionKey } from "../../../router-daemon/src/config/config.ts";
-import type { Kind } from "../../../router-daemon/src/config/kind.ts";
-import { isList, OPTION_LIST, placeText } from "../../../router-daemon/src/config/options.ts";
-import { RULE_PARTS } from "../../../router-daemon/src/config/rule.ts";
 import {
-  ITEM_OPTIONS,
-  UCI_SECTIONS,
-  type UciSectionType,
-} from "../../../router-daemon/src/config/uci/sections.ts";
+  type SchemaOption,
+  type SchemaSection,
+  UCI_SCHEMA,
+} from "../../../router-daemon/src/config/schema.ts";
 import { Field } from "../components/field.tsx";
 import { ImportPanel } from "../components/import-panel.tsx";
 import { SecretField } from "../components/secret-field.tsx";
@@ -18,14 +14,7 @@ import type { Settings } from "../models/settings.ts";
 import { Suggestions } from "../models/suggestions.ts";
 import { tomlOf } from "../text/export.ts";
 import { fill } from "../text/format.ts";
-import {
-  ADVANCED,
-  ITEM_NAMES,
-  ITEM_TITLES,
-  OPTION_TITLES,
-  RULE_TITLES,
-  SECTION_TITLES,
-} from "../text/options.ts";
+import { ADVANCED, ITEM_NAMES, optionTitle, SECTION_TITLES } from "../text/options.ts";
 
 export interface SettingsProps {
   readonly settings: Settings;
@@ -38,7 +27,8 @@ export function makeSuggestions(): Suggestions {
 }
 
 /** Every option of /etc/config/kcp-router. Save and Apply are LuCI's own. */
-export function SettingsPage({ settings, suggestions, writable }: SettingsProps) {
+export function SettingsPage(props: SettingsProps) {
+  const { settings, writable } = props;
   const importing = useSignal(false);
   if (!settings.loaded.value) return <p class="kcp-muted">{_("Collecting data …")}</p>;
   const toml = tomlOf(settings.text);
@@ -75,24 +65,16 @@ export function SettingsPage({ settings, suggestions, writable }: SettingsProps)
           ))}
         </div>
       )}
-      {UCI_SECTIONS.map(({ type, count, help }) => (
-        <section class="cbi-section" key={type}>
-          <h3>{SECTION_TITLES[type]()}</h3>
-          <p class="cbi-section-descr">{_(help)}</p>
-          {count === "one" ? (
+      {UCI_SCHEMA.map((schema) => (
+        <section class="cbi-section" key={schema.type}>
+          <h3>{SECTION_TITLES[schema.type]()}</h3>
+          <p class="cbi-section-descr">{_(schema.help)}</p>
+          {schema.count === "one" ? (
             settings
-              .ofType(type)
-              .map((section) => (
-                <OneSection
-                  key={section.id}
-                  section={section}
-                  settings={settings}
-                  suggestions={suggestions}
-                  writable={writable}
-                />
-              ))
+              .ofType(schema.type)
+              .map((section) => <OneSection key={section.id} {...props} schema={schema} section={section} />)
           ) : (
-            <Items type={type} settings={settings} suggestions={suggestions} writable={writable} />
+            <Items {...props} schema={schema} />
           )}
         </section>
       ))}
@@ -101,24 +83,25 @@ export function SettingsPage({ settings, suggestions, writable }: SettingsProps)
 }
 
 interface SectionProps extends SettingsProps {
+  readonly schema: SchemaSection;
   readonly section: Section;
 }
 
-/** The options of a section of which there is one; what is rarely needed is folded away. */
+/** A section of which there is one; what is rarely needed is folded away. */
 function OneSection(props: SectionProps) {
-  const options = OPTION_LIST.filter(({ uci }) => uci.section === props.section.type);
+  const { options } = props.schema;
   const ordinary = options.filter(({ key }) => !ADVANCED.includes(key));
   const advanced = options.filter(({ key }) => ADVANCED.includes(key));
   return (
     <div class="cbi-section-node">
       {ordinary.map((option) => (
-        <OptionField key={option.key} option={option} {...props} />
+        <OptionField key={option.name} {...props} option={option} />
       ))}
       {advanced.length > 0 && (
         <details>
           <summary>{_("Advanced")}</summary>
           {advanced.map((option) => (
-            <OptionField key={option.key} option={option} {...props} />
+            <OptionField key={option.name} {...props} option={option} />
           ))}
         </details>
       )}
@@ -126,59 +109,10 @@ function OneSection(props: SectionProps) {
   );
 }
 
-type Option = (typeof OPTION_LIST)[number];
-
-function OptionField({
-  option,
-  section,
-  settings,
-  suggestions,
-  writable,
-}: SectionProps & { readonly option: Option }) {
-  if (isList(option)) return null;
-  const { key, uci, kind, help, toml, live } = option;
-  const id = `kcp-${section.id}-${uci.option}`;
-  const title = OPTION_TITLES[key]?.() ?? key;
-  const problems = settings.problemsAt(section, uci.option);
-  const sentence = `${_(help)}${live ? "" : ` ${_("A change restarts the service.")}`}`;
-  if (kind.shape.type === "secret")
-    return (
-      <SecretField
-        id={id}
-        title={title}
-        help={sentence}
-        settings={settings}
-        problems={problems}
-        disabled={!writable}
-      />
-    );
-  const fallback = fallbackOf(key, kind);
-  const offered = kind.shape.type === "text" ? suggestions.of(kind.shape.datatype) : undefined;
-  return (
-    <Field
-      id={id}
-      title={title}
-      help={sentence}
-      easytier={toml.section === "kcp_router" ? "" : placeText(toml)}
-      kind={kind}
-      value={section.values[uci.option] ?? ""}
-      problems={problems}
-      disabled={!writable}
-      onChange={(value) => settings.set(section.id, uci.option, value)}
-      {...(fallback === undefined ? {} : { fallback })}
-      {...(offered === undefined ? {} : { suggestions: offered })}
-    />
-  );
-}
-
-function fallbackOf(key: OptionKey, kind: Kind<unknown>): string | undefined {
-  if (!Object.hasOwn(DEFAULTS, key)) return undefined;
-  const value = kind.write((DEFAULTS as Readonly<Record<string, unknown>>)[key]);
-  return typeof value === "boolean" ? (value ? "1" : "0") : String(value);
-}
-
 /** Sections of which there are many: each is an item that can be named, switched off, moved and removed. */
-function Items({ type, settings, suggestions, writable }: SettingsProps & { readonly type: UciSectionType }) {
+function Items(props: SettingsProps & { readonly schema: SchemaSection }) {
+  const { schema, settings, writable } = props;
+  const { type, options, max } = schema;
   const sections = settings.ofType(type);
   return (
     <>
@@ -186,7 +120,9 @@ function Items({ type, settings, suggestions, writable }: SettingsProps & { read
       {sections.map((section, at) => (
         <fieldset class="kcp-item" key={section.id}>
           <legend class="kcp-sub">{fill(ITEM_NAMES[type]?.() ?? "%s", at + 1)}</legend>
-          <ItemFields section={section} settings={settings} suggestions={suggestions} writable={writable} />
+          {options.map((option) => (
+            <OptionField key={option.name} {...props} section={section} option={option} />
+          ))}
           {settings.problemsAt(section, "").map((problem) => (
             <p key={problem} class="kcp-field-error" role="alert">
               {problem}
@@ -226,7 +162,12 @@ function Items({ type, settings, suggestions, writable }: SettingsProps & { read
         </fieldset>
       ))}
       {writable && (
-        <button type="button" class="btn cbi-button cbi-button-add" onClick={() => settings.add(type)}>
+        <button
+          type="button"
+          class="btn cbi-button cbi-button-add"
+          disabled={sections.length >= max}
+          onClick={() => settings.add(type)}
+        >
           {_("Add")}
         </button>
       )}
@@ -234,65 +175,29 @@ function Items({ type, settings, suggestions, writable }: SettingsProps & { read
   );
 }
 
-function ItemFields({ section, settings, suggestions, writable }: SectionProps) {
+function OptionField({
+  option,
+  section,
+  settings,
+  suggestions,
+  writable,
+}: SectionProps & { readonly option: SchemaOption }) {
+  const { name, shape } = option;
+  const offered = shape.type === "text" ? suggestions.of(shape.datatype) : undefined;
+  const common = {
+    id: `kcp-${section.id}-${name}`,
+    title: optionTitle(schema, option),
+    option,
+    problems: settings.problemsAt(section, name),
+    disabled: !writable,
+  };
+  if (shape.type === "secret") return <SecretField {...common} settings={settings} />;
   return (
-    <>
-      {itemOptions(section.type).map(({ name, kind, title, help, fallback }) => {
-        const offered = kind.shape.type === "text" ? suggestions.of(kind.shape.datatype) : undefined;
-        return (
-          <Field
-            key={name}
-            id={`kcp-${section.id}-${name}`}
-            title={title}
-            help={_(help)}
-            kind={kind}
-            value={section.values[name] ?? ""}
-            problems={settings.problemsAt(section, name)}
-            disabled={!writable}
-            onChange={(value) => settings.set(section.id, name, value)}
-            {...(fallback === undefined ? {} : { fallback })}
-            {...(offered === undefined ? {} : { suggestions: offered })}
-          />
-        );
-      })}
-    </>
+    <Field
+      {...common}
+      value={section.values[name] ?? ""}
+      onChange={(value) => settings.set(section.id, name, value)}
+      {...(offered === undefined ? {} : { suggestions: offered })}
+    />
   );
-}
-
-interface ItemOption {
-  readonly name: string;
-  readonly kind: Kind<unknown>;
-  readonly title: string;
-  readonly help: string;
-  readonly fallback?: string;
-}
-
-/** What an item of this type has: its own options, then those that every item has. */
-function itemOptions(type: string): readonly ItemOption[] {
-  const option = OPTION_LIST.find(({ uci }) => uci.section === type);
-  const common = Object.entries(ITEM_OPTIONS).map(([name, { kind, help }]) => ({
-    name,
-    kind,
-    help,
-    title: ITEM_TITLES[name]?.() ?? name,
-    ...(name === "enabled" ? { fallback: "1" } : {}),
-  }));
-  if (option === undefined || !isList(option)) return common;
-  const own =
-    option.uci.option === ""
-      ? Object.entries(RULE_PARTS).map(([name, { kind, help }]) => ({
-          name,
-          kind: kind as Kind<unknown>,
-          help,
-          title: RULE_TITLES[name]?.() ?? name,
-        }))
-      : [
-          {
-            name: option.uci.option,
-            kind: option.item,
-            help: option.help,
-            title: OPTION_TITLES[option.key]?.() ?? option.key,
-          },
-        ];
-  return [...own, ...common];
 }

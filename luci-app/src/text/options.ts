@@ -1,8 +1,9 @@
 /** What the form calls the options. What they do is said by the options themselves (`help` in config/options.ts). */
 import type { OptionKey } from "../../../router-daemon/src/config/config.ts";
+import type { SchemaOption, SchemaSection } from "../../../router-daemon/src/config/schema.ts";
 import type { UciSectionType } from "../../../router-daemon/src/config/uci/sections.ts";
 
-export const OPTION_TITLES: Readonly<Partial<Record<OptionKey, () => string>>> = {
+const OPTION_TITLES: Readonly<Partial<Record<OptionKey, () => string>>> = {
   enabled: () => _("Run the service"),
   network_name: () => _("Network name"),
   network_secret: () => _("Network secret"),
@@ -24,18 +25,21 @@ export const OPTION_TITLES: Readonly<Partial<Record<OptionKey, () => string>>> =
   mtu: () => _("MTU"),
   log_level: () => _("Log level"),
   rpc_socket: () => _("API socket"),
+  rpc_listen: () => _("API on loopback"),
+  rpc_token_file: () => _("Tokens of the API"),
+  ubus_socket: () => _("ubus socket"),
   memory_limit_mib: () => _("Memory for payload (MiB)"),
   max_connections: () => _("Connections at one time"),
 };
 
-export const RULE_TITLES: Readonly<Record<string, () => string>> = {
+const RULE_TITLES: Readonly<Record<string, () => string>> = {
   action: () => _("Action"),
   source: () => _("LAN device or network"),
   destination: () => _("Destination"),
   ports: () => _("Ports"),
 };
 
-export const ITEM_TITLES: Readonly<Record<string, () => string>> = {
+const ITEM_TITLES: Readonly<Record<string, () => string>> = {
   enabled: () => _("Enabled"),
   name: () => _("Name"),
 };
@@ -50,6 +54,13 @@ export const SECTION_TITLES: Readonly<Record<UciSectionType, () => string>> = {
   limits: () => _("Limits"),
   daemon: () => _("Service"),
 };
+
+/** Parts of an item have names of their own; everything else is called as the option that it is. */
+export function optionTitle({ count, type }: SchemaSection, { key, name }: SchemaOption): string {
+  const part =
+    count === "many" ? (ITEM_TITLES[name] ?? (type === "rule" ? RULE_TITLES[name] : undefined)) : undefined;
+  return (part ?? OPTION_TITLES[key])?.() ?? name;
+}
 
 /** One of the sections of which there are many. */
 export const ITEM_NAMES: Readonly<Partial<Record<UciSectionType, () => string>>> = {
@@ -67,5 +78,8 @@ export const ADVANCED: readonly OptionKey[] = [
   "enable_encryption",
   "encryption_algorithm",
   "rpc_socket",
+  "rpc_listen",
+  "rpc_token_file",
+  "ubus_socket",
   "use_smoltcp",
 ];

@@ -17,6 +17,8 @@ const MAX_BODY_BYTES = 65_536;
 /** The strictest preset of LuCI's CSP plugin (conventions.md 2.3). */
 const CSP =
   "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self'";
+/** What LuCI's own overview includes. */
+const WIDGET = "status.include.70_kcp-router";
 const PAGES = ["status", "connections", "peers", "settings", "diagnose"];
 
 export interface ShellOptions {
@@ -129,7 +131,8 @@ class Exchange {
     else if (url.pathname === "/shell/theme.css") this.#theme(url);
     else if (url.pathname.startsWith("/luci-static/resources/")) this.#file(url.pathname);
     else if (url.pathname.startsWith("/cgi-bin/luci/admin/uci/")) await this.#applyUci(url.pathname);
-    else if (url.pathname.startsWith("/cgi-bin/luci/admin/services/kcp-router/")) this.#frame(url);
+    else if (url.pathname.startsWith("/cgi-bin/luci/admin/services/kcp-router/")) this.#page(url);
+    else if (url.pathname === "/cgi-bin/luci/admin/status/overview") this.#frame(url, "overview", WIDGET);
     else this.#response.writeHead(404).end();
   }
 
@@ -145,13 +148,14 @@ class Exchange {
 
   // ── the frame ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `?theme=bootstrap&dark=true&account=look&lang=zh_Hans` choose what a router's owner chooses elsewhere. */
-  #frame(url: URL): void {
+  #page(url: URL): void {
     const page = url.pathname.split("/").at(-1) ?? "";
-    if (!PAGES.includes(page)) {
-      this.#response.writeHead(404).end();
-      return;
-    }
+    if (PAGES.includes(page)) this.#frame(url, page, `kcp-router.${page}`);
+    else this.#response.writeHead(404).end();
+  }
+
+  /** `?theme=bootstrap&dark=true&account=look&lang=zh_Hans` choose what a router's owner chooses elsewhere. */
+  #frame(url: URL, page: string, view: string): void {
     const { searchParams } = url;
     const look = searchParams.get("account") === "look";
     const session = Object.keys(ACCOUNTS)[look ? 1 : 0] ?? "";
@@ -160,7 +164,7 @@ class Exchange {
     const environment = {
       sessionid: session,
       writable: !look,
-      view: `kcp-router.${page}`,
+      view,
       translations: this.#options.translations?.[lang] ?? {},
     };
     const t = (text: string) => environment.translations[text] ?? text;
