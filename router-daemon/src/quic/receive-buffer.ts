@@ -100,9 +100,10 @@ export class ReceiveBuffer {
         return Arrival.done;
       }
     }
+    // What is in order is wanted most, but the last slots are those in which the next packets come in.
+    if (pool.freeSlots <= reserve >>> 2) return Arrival.noRoom;
     let result: number = Arrival.tookSlot;
     if (slot < 0) {
-      if (pool.freeSlots <= reserve >>> 1) return Arrival.noRoom;
       slot = pool.alloc();
       pool.bytes.copyWithin(slot * pool.slotBytes, at, at + length);
       at = slot * pool.slotBytes;

@@ -422,14 +422,28 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
   peerStopped(code: number, now: number): void {
     this.#isStopped = true;
     this.#stopCode = code;
-    if (this.state === "opening") {
+    if (this.#takeBackEstablished()) {
       this.#closeWith(reasonOf(code, this.isExtended ? "refused" : "target_refused"), now);
     } else this.#checkStopped(now);
   }
 
   peerReset(code: number, now: number): void {
-    const isOpening = this.state === "opening";
+    const isOpening = this.#takeBackEstablished();
     this.#closeWith(reasonOf(code, isOpening && !this.isExtended ? "target_refused" : "reset"), now);
+  }
+
+  /**
+   * Source: a refusal often comes in one packet with what makes the stream established. As long as nobody has heard of that, it is
+   * taken back. True when the stream is opening after all.
+   */
+  #takeBackEstablished(): boolean {
+    if (this.state === "opening") return true;
+    if (this.#host.role !== "source" || this.#bytesReceived > 0) return false;
+    if ((this.#ready & Ready.established) === 0) return false;
+    this.#ready &= ~(Ready.established | Ready.writable);
+    this.#host.counters.established--;
+    this.state = "opening";
+    return true;
   }
 
   finished(): void {

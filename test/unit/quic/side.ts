@@ -10,8 +10,12 @@ import {
   type QuicStream,
 } from "../../../router-daemon/src/quic/index.ts";
 import { CONTROL_SLOTS } from "../../../router-daemon/src/quic/limits.ts";
+import { PacketKind } from "../../../router-daemon/src/quic/packet.ts";
+import { ParameterId } from "../../../router-daemon/src/quic/transport-parameters.ts";
+import { writeVarint } from "../../../router-daemon/src/quic/varint.ts";
 import { seededRandom } from "../../random.ts";
 import { type Plan, RECEIVE_AT, Talker } from "../kcp/side.ts";
+import { readDatagram, reseal } from "./packets.ts";
 
 export interface SideOptions {
   slots?: number;
@@ -19,6 +23,8 @@ export interface SideOptions {
   seed?: number;
   congestion?: CongestionFactory;
   rttMs?: number;
+  isNarrow?: boolean;
+  isStock?: boolean;
 }
 
 export class Side implements End {
@@ -34,6 +40,10 @@ export class Side implements End {
   sinkLimit = 64;
   /** Called for each datagram that leaves; false = it is lost. */
   filter: (bytes: Uint8Array) => boolean = () => true;
+  /** Speaks and understands the checksum of 32-bit machines only. */
+  readonly isNarrow: boolean;
+  /** Says nothing that only nodes of our kind understand. */
+  readonly isStock: boolean;
   /** The node is off: hears and says nothing. */
   isOff = false;
   sentDatagrams = 0;
@@ -43,6 +53,8 @@ export class Side implements End {
 
   constructor(role: QuicRole, peerId: number, otherId: number, options: SideOptions = {}) {
     const { slots = 8192, seed = 1, rttMs = 0, limits, congestion } = options;
+    this.isNarrow = options.isNarrow ?? false;
+    this.isStock = options.isStock ?? false;
     this.role = role;
     this.peerId = peerId;
     this.otherId = otherId;
@@ -85,7 +97,11 @@ export class Side implements End {
   }
 
   handle(bytes: Uint8Array, now: number): void {
-    if (!this.isOff) this.handleFrom(this.otherId, bytes, now);
+    if (this.isOff) return;
+    if (!this.isNarrow) this.handleFrom(this.otherId, bytes, now);
+    else if (readDatagram(bytes).every(({ form }) => form === ChecksumForm.narrow)) {
+      this.handleFrom(this.otherId, reseal(bytes, ChecksumForm.wide), now);
+    }
   }
 
   handleFrom(peerId: number, bytes: Uint8Array, now: number): boolean {
@@ -125,8 +141,18 @@ export class Side implements End {
       const bytes = this.pool.bytes.slice(offset, offset + length);
       this.sentDatagrams++;
       this.longest = Math.max(this.longest, length);
-      if (!this.isOff && this.filter(bytes)) send(bytes);
+      if (!this.isOff && this.filter(bytes)) send(this.#disguise(bytes));
     }
+  }
+
+  #disguise(bytes: Uint8Array): Uint8Array {
+    if (!this.isStock && !this.isNarrow) return bytes;
+    return reseal(bytes, this.isNarrow ? ChecksumForm.narrow : ChecksumForm.wide, (copy, header) => {
+      if (!this.isStock || header.kind === PacketKind.short) return;
+      // The parameter that tells our kind becomes one that nobody knows.
+      const at = findParameter(copy, header.payloadAt, header.payloadAt + header.payloadBytes);
+      if (at >= 0) copy[at + 3]! ^= 1;
+    });
   }
 
   drainReady(now: number): number {
@@ -172,5 +198,12 @@ export class Side implements End {
   }
 }
 
-/** Rewrites a datagram's checksums as a node of a 32-bit machine would make them. */
-export const NARROW = ChecksumForm.narrow;
+/** Where the parameter `kcpRouter` begins, -1 = nowhere. */
+function findParameter(bytes: Uint8Array, from: number, end: number): number {
+  const id = new Uint8Array(8);
+  const length = writeVarint(id, 0, ParameterId.kcpRouter);
+  for (let at = from; at + length <= end; at++) {
+    if (id.subarray(0, length).every((byte, i) => bytes[at + i] === byte)) return at;
+  }
+  return -1;
+}
