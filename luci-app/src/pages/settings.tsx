@@ -176,6 +176,7 @@ function Items(props: SettingsProps & { readonly schema: SchemaSection }) {
 }
 
 function OptionField({
+  schema,
   option,
   section,
   settings,
