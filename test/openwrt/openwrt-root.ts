@@ -57,7 +57,7 @@ export class OpenWrtRoot {
     const folder = join(lab.directory, `${host}.root`);
     mkdirSync(folder);
     const mounts = [
-      `mount -t tmpfs -o mode=755 root ${folder}`,
+      `mount -t tmpfs -o mode=755,size=32m root ${folder}`,
       `cd ${folder}`,
       "mkdir -p tmp proc sys dev/net",
       "mount -t tmpfs -o mode=1777,size=16m tmp tmp",
@@ -162,7 +162,7 @@ export class OpenWrtRoot {
 
   /** `uci set` for each, then `uci commit`. */
   async uci(...settings: readonly string[]): Promise<void> {
-    const lines = settings.map((setting) => `uci set '${setting}'`);
+    const lines = settings.map((setting) => `uci set '${setting.replaceAll("'", "'\\''")}'`);
     await this.must(["set -e", ...lines, "uci commit"].join("\n"));
   }
 

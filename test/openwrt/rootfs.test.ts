@@ -14,15 +14,10 @@ import { twoRouters } from "../netns/topology.ts";
 import { routerExecutable } from "./executable.ts";
 import { OpenWrtRoot } from "./openwrt-root.ts";
 import { Apk, Opkg, type PackageManager } from "./package-manager.ts";
+import { FIREWALL_CONFIG, NETWORK_CONFIG } from "./router-with-package.ts";
 
 const PROGRAM = "/usr/sbin/kcp-router";
 const SECRET = "only-for-the-nodes";
-
-const NETWORK = "\nconfig interface 'lan'\n\toption device 'lan'\n\toption proto 'static'\n";
-const FIREWALL =
-  "\nconfig zone 'lan'\n\toption name 'lan'\n\tlist device 'lan'\n" +
-  "\nconfig zone 'wan'\n\toption name 'wan'\n\tlist device 'wan'\n" +
-  "\nconfig forwarding 'out'\n\toption src 'lan'\n\toption dest 'wan'\n";
 
 interface Story {
   readonly root: OpenWrtRoot;
@@ -48,8 +43,8 @@ async function withRouter(
   try {
     const router = await OpenWrtRoot.create(lab, "routerA");
     root = router;
-    router.write("/etc/config/network", NETWORK);
-    router.write("/etc/config/firewall", FIREWALL);
+    router.write("/etc/config/network", NETWORK_CONFIG);
+    router.write("/etc/config/firewall", FIREWALL_CONFIG);
     await router.must("/etc/init.d/firewall start");
     const { manager, build } = FORMATS[format];
     const daemon = daemonPackage("x86_64", routerExecutable());
@@ -136,8 +131,8 @@ for (const format of ["ipk", "apk"] as const) {
         await root.untilDevice(false);
         t.is(await root.ruleset(), before.rules);
         t.is(await root.networkState(), before.network);
-        t.is(root.read("/etc/config/network"), NETWORK);
-        t.is(root.read("/etc/config/firewall"), FIREWALL);
+        t.is(root.read("/etc/config/network"), NETWORK_CONFIG);
+        t.is(root.read("/etc/config/firewall"), FIREWALL_CONFIG);
         // What the user wrote stays, and nothing else.
         t.deepEqual(await root.fileNames(), [...before.files, "./etc/config/kcp-router"].sort());
         t.is(root.procd.pid("kcp-router"), undefined);
@@ -162,7 +157,7 @@ for (const format of ["ipk", "apk"] as const) {
       t.is(root.read("/etc/config/network"), network);
       t.is(root.read("/etc/config/firewall"), firewall.replace("input 'ACCEPT'", "input 'REJECT'"));
       await manager.remove("kcp-router");
-      t.is(root.read("/etc/config/firewall"), FIREWALL);
+      t.is(root.read("/etc/config/firewall"), FIREWALL_CONFIG);
     });
   });
 }

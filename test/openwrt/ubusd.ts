@@ -45,11 +45,17 @@ export class Ubusd {
   readonly #nextId: () => number;
   readonly #clients = new Map<number, Client>();
   readonly #objects = new Map<number, PublishedObject>();
+  readonly #listeners: { readonly pattern: string; readonly hear: (fields: BlobFields) => void }[] = [];
   #sequence = 0;
 
   /** `nextId` gives the ids of clients, objects and types, in the order in which they are made. */
   constructor(nextId: () => number) {
     this.#nextId = nextId;
+  }
+
+  /** Hears events without being a client. */
+  listen(pattern: string, hear: (fields: BlobFields) => void): void {
+    this.#listeners.push({ pattern, hear });
   }
 
   get paths(): readonly string[] {
@@ -257,6 +263,7 @@ export class Ubusd {
   }
 
   #broadcast(id: string, fields: BlobFields, sender: Client | undefined): void {
+    for (const { pattern, hear } of this.#listeners) if (matches(pattern, id)) hear(fields);
     const data = encodeFields(fields, MAX_MESSAGE_BYTES) ?? new Uint8Array(0);
     for (const object of this.#objects.values()) {
       if (object.owner === sender || !object.patterns.some((pattern) => matches(pattern, id))) continue;
