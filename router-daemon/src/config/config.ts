@@ -1,5 +1,6 @@
+import type { Ipv4Prefix } from "../wire/ipv4-prefix.ts";
 import type { UdpUrl } from "../wire/udp-url.ts";
-import type { InterfaceAddress, Prefix } from "./ipv4.ts";
+import type { InterfaceAddress } from "./ipv4.ts";
 import { Secret } from "./secret.ts";
 
 /**
@@ -18,7 +19,7 @@ export interface Config {
   readonly ipv4: InterfaceAddress;
   readonly listeners: readonly UdpUrl[];
   readonly peers: readonly UdpUrl[];
-  readonly proxy_networks: readonly Prefix[];
+  readonly proxy_networks: readonly Ipv4Prefix[];
   readonly dev_name: string;
   /** EasyTier's value: the TUN device gets less, see {@link tunMtu}. */
   readonly mtu: number;
@@ -52,8 +53,8 @@ export type LogLevel = "off" | "error" | "warn" | "info";
 export interface Rule {
   readonly action: "bypass" | "force";
   /** The client's network; absent = any. */
-  readonly source?: Prefix;
-  readonly destination?: Prefix;
+  readonly source?: Ipv4Prefix;
+  readonly destination?: Ipv4Prefix;
   /** Destination ports, inclusive; absent = any. */
   readonly ports?: readonly PortRange[];
 }

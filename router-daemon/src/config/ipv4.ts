@@ -1,10 +1,5 @@
-/** IPv4 addresses as unsigned 32-bit numbers, most significant octet first. */
-
-/** An IPv4 network; `network` has zero host bits. */
-export interface Prefix {
-  readonly network: number;
-  readonly prefixLength: number;
-}
+/** Texts of IPv4 addresses, which are unsigned 32-bit numbers, most significant octet first. */
+import type { Ipv4Prefix } from "../wire/ipv4-prefix.ts";
 
 /** An address inside its network: what an interface has. */
 export interface InterfaceAddress {
@@ -29,7 +24,7 @@ export function formatIpv4(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
-export function formatPrefix(prefix: Prefix): string {
+export function formatPrefix(prefix: Ipv4Prefix): string {
   return `${formatIpv4(prefix.network)}/${prefix.prefixLength}`;
 }
 
@@ -47,21 +42,4 @@ export function parseWithPrefix(text: string, defaultLength: number): InterfaceA
   const prefixLength = lengthText === undefined ? defaultLength : Number(lengthText);
   if (address === undefined || prefixLength > 32) return undefined;
   return { address, prefixLength };
-}
-
-export function maskOf(prefixLength: number): number {
-  return prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0;
-}
-
-/** The network an address lies in. */
-export function networkOf(address: number, prefixLength: number): Prefix {
-  return { network: (address & maskOf(prefixLength)) >>> 0, prefixLength };
-}
-
-export function prefixContains(prefix: Prefix, address: number): boolean {
-  return (address & maskOf(prefix.prefixLength)) >>> 0 === prefix.network;
-}
-
-export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
-  return a.prefixLength <= b.prefixLength ? prefixContains(a, b.network) : prefixContains(b, a.network);
 }

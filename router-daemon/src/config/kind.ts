@@ -1,13 +1,7 @@
+import { type Ipv4Prefix, networkOf } from "../wire/ipv4-prefix.ts";
 import type { UdpUrl } from "../wire/udp-url.ts";
 import type { LogLevel } from "./config.ts";
-import {
-  formatInterfaceAddress,
-  formatPrefix,
-  type InterfaceAddress,
-  networkOf,
-  type Prefix,
-  parseWithPrefix,
-} from "./ipv4.ts";
+import { formatInterfaceAddress, formatPrefix, type InterfaceAddress, parseWithPrefix } from "./ipv4.ts";
 import { shownValue } from "./problem.ts";
 import { Secret } from "./secret.ts";
 import { readListenerUrl, readPeerUrl } from "./url.ts";
@@ -251,7 +245,7 @@ export const interfaceAddressKind: Kind<InterfaceAddress> = {
   },
 };
 
-export const exportedSubnetKind: Kind<Prefix> = {
+export const exportedSubnetKind: Kind<Ipv4Prefix> = {
   placeholder: "CIDR",
   allowed: "an IPv4 network like 192.168.1.0/24",
   shape: { type: "text", datatype: "exported_subnet" },

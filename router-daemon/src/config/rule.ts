@@ -1,5 +1,6 @@
+import { type Ipv4Prefix, networkOf } from "../wire/ipv4-prefix.ts";
 import type { PortRange, Rule } from "./config.ts";
-import { formatPrefix, networkOf, type Prefix, parseWithPrefix } from "./ipv4.ts";
+import { formatPrefix, parseWithPrefix } from "./ipv4.ts";
 import { choiceKind, type Kind, type KindResult, notAllowed, type ValueForm } from "./kind.ts";
 import { shownValue } from "./problem.ts";
 import { didYouMean } from "./suggest.ts";
@@ -12,7 +13,7 @@ export const MAX_PORT_RANGES = 32;
 const MAX_PORTS_LENGTH = 1024;
 
 /** The client's or the service's network. */
-const networkKind: Kind<Prefix> = {
+const networkKind: Kind<Ipv4Prefix> = {
   placeholder: "CIDR",
   allowed: "an IPv4 address or network like 192.168.1.0/24",
   shape: { type: "text", datatype: "network" },

@@ -1,5 +1,6 @@
+import { inPrefix, networkOf } from "../wire/ipv4-prefix.ts";
 import { type Config, DEFAULTS, effectiveSmoltcp, type OptionKey } from "./config.ts";
-import { formatInterfaceAddress, formatPrefix, networkOf, prefixContains } from "./ipv4.ts";
+import { formatInterfaceAddress, formatPrefix } from "./ipv4.ts";
 import { isList, type ListOption, OPTION_LIST, type ScalarOption } from "./options.ts";
 import { hasErrors, type Origin, type Problem, type ProblemList } from "./problem.ts";
 import type { RawConfig, RawOption } from "./raw.ts";
@@ -118,7 +119,7 @@ function checkTogether(config: Config, raw: RawConfig, problems: ProblemList): v
   const at = (key: OptionKey) => raw.get(key)?.origin ?? NOWHERE;
   const own = networkOf(config.ipv4.address, config.ipv4.prefixLength);
   for (const subnet of config.proxy_networks) {
-    if (subnet.prefixLength >= own.prefixLength && prefixContains(own, subnet.network)) {
+    if (subnet.prefixLength >= own.prefixLength && inPrefix(subnet.network, own)) {
       const text = `${formatPrefix(subnet)} lies inside the virtual network ${formatPrefix(own)} of ipv4 ${formatInterfaceAddress(config.ipv4)}. Export a subnet behind this node, or move the virtual network.`;
       problems.error(at("proxy_networks"), "proxy_networks", text);
     }

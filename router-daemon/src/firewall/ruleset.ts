@@ -11,7 +11,8 @@
  * It decides nothing about what may pass: that is the router's firewall's (zone `kcp`), with it or without.
  */
 import type { Config } from "../config/config.ts";
-import { formatPrefix, networkOf, type Prefix } from "../config/ipv4.ts";
+import { formatPrefix } from "../config/ipv4.ts";
+import { type Ipv4Prefix, networkOf } from "../wire/ipv4-prefix.ts";
 
 /** Family and name. */
 export const TABLE = "inet kcp_router";
@@ -43,7 +44,7 @@ ${[...intoLan, `oifname ${device} ip saddr != @known masquerade`].map((rule) => 
 }
 
 /** `auto-merge`: one exported subnet may lie in another. */
-function set(name: string, prefixes: readonly Prefix[]): string {
+function set(name: string, prefixes: readonly Ipv4Prefix[]): string {
   return `	set ${name} {
 		type ipv4_addr; flags interval; auto-merge
 		elements = { ${prefixes.map(formatPrefix).join(", ")} }

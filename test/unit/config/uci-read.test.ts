@@ -1,10 +1,19 @@
 /** /etc/config/kcp-router: what it means, and how each mistake is told. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
+import fc from "fast-check";
 import { DEFAULTS } from "../../../router-daemon/src/config/config.ts";
 import { formOf, loadConfig } from "../../../router-daemon/src/config/load.ts";
 import { OPTION_LIST } from "../../../router-daemon/src/config/options.ts";
+import { UCI_SCHEMA } from "../../../router-daemon/src/config/schema.ts";
+import { isUciText } from "../../../router-daemon/src/config/uci/document.ts";
 import { DEFAULT_UCI_FILE } from "../../../router-daemon/src/config/uci/sections.ts";
+import { writeUci } from "../../../router-daemon/src/config/uci/writer.ts";
 import { filesOf, load, loadUci, MINIMAL } from "./sources.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
 
 /** Complete and free of warnings; six lines, so that what is added begins on line 7. */
 const BASE = `config network 'network'
@@ -313,4 +322,68 @@ test("a form is known by the first line that says something", (t) => {
 test("a file with the secret that everyone may read is reported", (t) => {
   t.regex(loadUci(BASE, [], 0o100644).warnings[0] ?? "", /chmod 600 \/etc\/config\/kcp-router/);
   t.deepEqual(loadUci(BASE, [], 0o100600).warnings, []);
+});
+
+// ── files of others ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+test("the file that the package brings lacks nothing but an address, also with its examples taken", (t) => {
+  const shipped = readFileSync(join(ROOT, "feeds/kcp-router/files/kcp-router.config"), "utf8");
+  const { errors } = loadUci(shipped);
+  t.is(errors.length, 1, errors.join("\n"));
+  t.regex(errors[0] ?? "", /ipv4 is missing/);
+  const whole = loadUci(shipped.replace(/^#(?=config|\toption)/gm, ""));
+  t.deepEqual(whole.errors, []);
+  t.is(whole.config?.peers.length, 1);
+});
+
+test("the example of the documents is valid and free of warnings", (t) => {
+  const text = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
+  const [, uci = ""] = /```\n(# \/etc\/config\/kcp-router.*?)```/s.exec(text) ?? [];
+  const [, toml = ""] = /```toml\n(.*?)```/s.exec(text) ?? [];
+  const both = [loadUci(uci), load([], toml)];
+  for (const { problems, config } of both) {
+    t.deepEqual(problems, []);
+    t.is(config?.rules.length, 1);
+  }
+});
+
+test("whatever stands in the options, it is taken or told, and never more", (t) => {
+  const types = UCI_SCHEMA.map(({ type }) => type);
+  const names = UCI_SCHEMA.flatMap(({ options }) => options.map(({ name }) => name));
+  const word = fc.oneof(
+    fc.constantFrom(
+      "1",
+      "0",
+      "",
+      "force",
+      "443",
+      "10.1.1.1/24",
+      "udp://a",
+      "192.168.0.0/16",
+      "\u202e",
+      "__proto__",
+    ),
+    fc.string({ unit: "binary", maxLength: 30 }).filter(isUciText),
+  );
+  const option = fc.record({
+    name: fc.constantFrom(...names, "constructor", "toString"),
+    value: fc.oneof(word, fc.array(word, { minLength: 1, maxLength: 3 })),
+    lines: fc.constant([]),
+  });
+  const section = fc.record({
+    type: fc.constantFrom(...types, "pear", "__proto__"),
+    name: fc.constantFrom("", "network", "a"),
+    options: fc.uniqueArray(option, { selector: ({ name }) => name, maxLength: 6 }),
+    line: fc.constant(0),
+  });
+  fc.assert(
+    fc.property(fc.array(section, { maxLength: 8 }), (sections) => {
+      const { config, errors } = loadUci(writeUci({ sections }));
+      assert.equal(config === undefined, errors.length > 0);
+      for (const sentence of errors)
+        assert.match(sentence, /^\/etc\/config\/kcp-router, .*[.?)']$|ipv4 is missing/s);
+    }),
+    { numRuns: 1000 },
+  );
+  t.pass();
 });
