@@ -10,7 +10,7 @@ export interface UbusdServer {
 
 /** The stand-in behind a unix socket, for clients with real streams. */
 export function serveUbusd(path: string): Promise<UbusdServer> {
-  const ubusd = new Ubusd(() => randomBytes(4).readUInt32BE() | 1024);
+  const ubusd = new Ubusd(() => (randomBytes(4).readUInt32BE() | 1024) >>> 0);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

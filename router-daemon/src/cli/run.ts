@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { type FileAccess, loadConfig } from "../config/load.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { Verified } from "../config/verify.ts";
 import { type CliIo, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./io.ts";
@@ -11,6 +11,7 @@ export interface DaemonIo extends ProcessSignals {
   print(line: string): void;
   /** Reads flags and files again, for a reload. Problems are returned, not printed. */
   loadConfig(): Verified;
+  readonly readFile: FileAccess["read"];
 }
 
 /** What the process is asked to do from outside. */
@@ -49,6 +50,7 @@ export async function runCommand(
   const outcome = await runDaemon(loaded.config, {
     print: (line) => io.err(`${safeMessage(line.replace(/[\r\n]+/g, " "))}\n`),
     loadConfig: () => loadConfig(sources),
+    readFile: io.files.read,
     onStop: (callback) => signals.onStop(callback),
     onReload: (callback) => signals.onReload(callback),
   });

@@ -305,6 +305,11 @@ export class Daemon implements DaemonView {
     if (!this.#stopping) this.#path.wakeAt(this.#host.now());
   }
 
+  /** Something that those around the daemon have to say. */
+  tell(level: EventLevel, code: string, message: string): void {
+    this.#event(level, code, message);
+  }
+
   #event(level: EventLevel, code: string, message: string): void {
     this.#log.add(level, code, message, this.#host.now());
   }

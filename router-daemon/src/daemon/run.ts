@@ -4,9 +4,9 @@ import type { DaemonIo, RunOutcome } from "../cli/run.ts";
 import type { Config } from "../config/config.ts";
 import { problemSentence } from "../config/problem.ts";
 import type { Host } from "../host/host.ts";
-import { serveApi } from "./api-server.ts";
 import { Daemon, type DaemonServices } from "./daemon.ts";
 import type { Engine } from "./engine.ts";
+import { type Faces, openFaces } from "./faces.ts";
 
 /** `kcp-router run`: until it is asked to stop, or cannot go on. */
 export async function runDaemon(engine: Engine, config: Config, io: DaemonIo): Promise<RunOutcome> {
@@ -16,31 +16,38 @@ export async function runDaemon(engine: Engine, config: Config, io: DaemonIo): P
 
   return new Promise((resolve) => {
     let ended = false;
-    let closeApi = (): void => {};
+    let faces: Faces | undefined;
     const end = (outcome: RunOutcome): void => {
       if (ended) return;
       ended = true;
       daemon.stop();
+      faces?.close();
       host.dispose();
-      closeApi();
       resolve(outcome);
     };
-    const daemon = new Daemon(
-      config,
-      services(engine, config, io, host, (message) => end({ ok: false, message })),
-    );
+    const daemon = new Daemon(config, {
+      ...services(engine, config, io, host),
+      fail: (message) => end({ ok: false, message }),
+      onEvent: (row) => faces?.event(row),
+    });
 
     // The API comes first: a second daemon with the same socket must not touch the first one's device.
-    void serveApi(daemon, engine, config.rpc_socket, (error) =>
-      io.print(`error: API: ${String(error)}`),
-    ).then((served) => {
-      if (!served.ok) {
-        end({ ok: false, message: served.message });
+    const opening = openFaces({
+      daemon,
+      engine,
+      config,
+      readSecretFile: io.readFile,
+      now: () => host.now(),
+      onFailure: (error) => io.print(`error: API: ${String(error)}`),
+    });
+    void opening.then((opened) => {
+      if (!opened.ok) {
+        end({ ok: false, message: opened.message });
         return;
       }
-      closeApi = () => served.server.close();
+      faces = opened.faces;
       if (ended) {
-        closeApi();
+        faces.close();
         return;
       }
       const failure = daemon.start();
@@ -51,18 +58,11 @@ export async function runDaemon(engine: Engine, config: Config, io: DaemonIo): P
   });
 }
 
-function services(
-  engine: Engine,
-  config: Config,
-  io: DaemonIo,
-  host: Host,
-  fail: (message: string) => void,
-): DaemonServices {
+function services(engine: Engine, config: Config, io: DaemonIo, host: Host): Omit<DaemonServices, "fail"> {
   return {
     host,
     engine: engine.name,
     print: io.print,
-    fail,
     resolve: engine.resolve,
     localAddresses: () => engine.interfaceAddresses().filter(({ name }) => name !== config.dev_name),
     loadConfig: () => {

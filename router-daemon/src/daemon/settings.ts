@@ -1,5 +1,6 @@
 /** What the parts are told of the configuration and of the machine's addresses. Nothing is decided here. */
 import { VERSION } from "../api/version.ts";
+import { parseLoopback } from "../config/api-kinds.ts";
 import type { Config } from "../config/config.ts";
 import { type LocalAddresses, NO_ADDRESSES } from "../mesh/ip-list.ts";
 import { type LocalInfo, NO_FEATURES } from "../mesh/routes/types.ts";
@@ -47,9 +48,14 @@ export function served(config: Config, addresses: readonly OwnAddress[]): Served
     ipv4: config.ipv4.address,
     exports: config.proxy_networks,
     localAddresses: addresses.map(({ address }) => address),
-    // The API lies on a unix socket: no TCP port of the daemon can be reached.
-    protectedPorts: [],
+    // The API's port on the loopback, where connections from the network end too.
+    protectedPorts: apiPorts(config),
   };
+}
+
+function apiPorts({ rpc_listen }: Config): number[] {
+  const endpoint = parseLoopback(rpc_listen);
+  return endpoint === undefined ? [] : [endpoint.port];
 }
 
 /** The addresses that other nodes are told to dial. */
