@@ -15,7 +15,7 @@ export interface Machine {
 }
 
 const HOST: Machine = { name: "this machine", build: "host", emulator: [] };
-const SANITIZED: Machine = { name: "this machine with sanitizers", build: "host-asan", emulator: [] };
+export const SANITIZED: Machine = { name: "this machine with sanitizers", build: "host-asan", emulator: [] };
 
 function emulated(build: string, ...options: string[]): Machine {
   const name = ["emulated", build, ...options.slice(1)].join(" ");
