@@ -114,15 +114,19 @@ void engine_call(struct engine *engine, JSValueConst function, int argc, JSValue
   settle(engine);
 }
 
-int engine_run(struct engine *engine, const uint8_t *bytecode, size_t length) {
-  JSContext *context = engine->context;
-  JSValue module = JS_ReadObject(context, bytecode, length, JS_READ_OBJ_BYTECODE);
-  if (JS_IsException(module) || JS_ResolveModule(context, module) < 0) engine_fail(engine, JS_GetException(context));
+JSValue engine_load(struct engine *engine, const uint8_t *bytecode, size_t length) {
+  JSValue module = JS_ReadObject(engine->context, bytecode, length, JS_READ_OBJ_BYTECODE);
+  if (JS_IsException(module) || JS_ResolveModule(engine->context, module) < 0) {
+    engine_fail(engine, JS_GetException(engine->context));
+  }
+  return module;
+}
+
+void engine_run(struct engine *engine, JSValue module) {
   /* Its promise, when rejected, is one that nobody handles. */
-  JSValue promise = JS_EvalFunction(context, module);
-  if (JS_IsException(promise)) engine_fail(engine, JS_GetException(context));
-  JS_FreeValue(context, promise);
+  JSValue promise = JS_EvalFunction(engine->context, module);
+  if (JS_IsException(promise)) engine_fail(engine, JS_GetException(engine->context));
+  JS_FreeValue(engine->context, promise);
   settle(engine);
   loop_run(engine);
-  return 0;
 }

@@ -59,8 +59,10 @@ static inline struct engine *engine_of(JSContext *context) { return JS_GetContex
 /** NULL = not enough memory. */
 struct engine *engine_create(int argc, char **argv);
 void engine_destroy(struct engine *engine);
-/** Runs the bytecode of a module, then the loop until nothing is left to wait for. Returns the process's status. */
-int engine_run(struct engine *engine, const uint8_t *bytecode, size_t length);
+/** Reads the bytecode of a module, which is not needed any more afterwards. */
+JSValue engine_load(struct engine *engine, const uint8_t *bytecode, size_t length);
+/** Runs a module, then the loop until nothing is left to wait for. */
+void engine_run(struct engine *engine, JSValue module);
 /** Calls a function from the loop; what leaves it as an exception ends the process. */
 void engine_call(struct engine *engine, JSValueConst function, int argc, JSValue *argv);
 /** Prints the pending exception in one line and ends the process. */

@@ -29,7 +29,7 @@ static const struct {
 int32_t error_out(int32_t result) {
 #if ECONNREFUSED != 111
   for (size_t i = 0; result < 0 && i < TABLE_COUNT; i++) {
-    if (TABLE[i].here == -result) return -TABLE[i].usual;
+    if (-TABLE[i].here == result) return -TABLE[i].usual;
   }
 #endif
   return result;
@@ -38,7 +38,7 @@ int32_t error_out(int32_t result) {
 int32_t error_in(int32_t code) {
 #if ECONNREFUSED != 111
   for (size_t i = 0; code < 0 && i < TABLE_COUNT; i++) {
-    if (TABLE[i].usual == -code) return -TABLE[i].here;
+    if (-TABLE[i].usual == code) return -TABLE[i].here;
   }
 #endif
   return code;
@@ -46,7 +46,7 @@ int32_t error_in(int32_t code) {
 
 const char *error_name(int32_t code) {
   for (size_t i = 0; i < TABLE_COUNT; i++) {
-    if (TABLE[i].usual == -code) return TABLE[i].name;
+    if (-TABLE[i].usual == code) return TABLE[i].name;
   }
   return NULL;
 }

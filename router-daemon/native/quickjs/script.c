@@ -44,8 +44,9 @@ int main(int argc, char **argv) {
   uint8_t *bytecode = JS_WriteObject(engine->context, &bytes, module, JS_WRITE_OBJ_BYTECODE);
   JS_FreeValue(engine->context, module);
   if (bytecode == NULL) engine_fail(engine, JS_GetException(engine->context));
-  int status = engine_run(engine, bytecode, bytes);
+  module = engine_load(engine, bytecode, bytes);
   js_free(engine->context, bytecode);
+  engine_run(engine, module);
   engine_destroy(engine);
-  return status;
+  return 0;
 }
