@@ -1,6 +1,6 @@
 # kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help build native native-all quickjs check format test demo page bench fuzz soak ipk apk feed docs clean
+.PHONY: help build native native-all quickjs check format test test-quickjs demo page bench fuzz soak ipk apk feed docs clean
 MAKEFLAGS += --no-print-directory
 
 TSX := node --import=tsx
@@ -45,6 +45,11 @@ test:          ## Everything: checks, unit, property, simulation, lab (under 10 
 	@tools/prepare.sh test
 	@$(MAKE) build quickjs
 	@$(TSX) tools/test.ts
+
+test-quickjs:  ## The unit, property and vector tests inside QuickJS, whole: here, and emulated on aarch64, arm, mipsel and mips
+	@tools/prepare.sh test
+	@$(MAKE) quickjs
+	@QUICKJS=all npx ava --serial --concurrency=2 --timeout=2h 'test/quickjs/*.test.ts'
 
 demo:          ## A LAN behind one router, a service behind another, 5 % loss between: three ways compared (KEEP=1 leaves it up)
 	@tools/prepare.sh demo

@@ -15,12 +15,13 @@ case $goal in
     cargo=$(. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ] && echo cargo-web || echo cargo)
     needs+=("command -v cargo || [ -d out/sources/mbedtls ]:$cargo")
     ;;&
-  native) needs+=("python3 -m pip --version || [ -d out/zig ]:python3-pip") ;;
+  native | test) needs+=("python3 -m pip --version || [ -d out/zig ]:python3-pip") ;;&
   test | demo | bench)
     needs+=("command -v ip:iproute2" "command -v unshare:util-linux" "command -v ethtool:ethtool" "command -v nft:nftables")
     ;;&
   bench) needs+=("command -v kcptun-client || command -v kcptun-server:kcptun" "command -v iperf3:iperf3") ;;&
   test | bench) needs+=("has_python:python3-venv") ;;&
+  test) needs+=("command -v qemu-mips-static:qemu-user-static") ;;&
   test) needs+=("command -v chromium || command -v chromium-browser || command -v google-chrome:chromium" "fc-list :lang=zh | grep -q .:fonts-noto-cjk") ;;
 esac
 
@@ -77,6 +78,6 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
 fi
 
 case $goal in
-  native) tools/sources.sh compiler ;;
-  quickjs | test) tools/sources.sh ;;
+  native | test) tools/sources.sh compiler ;;
+  quickjs) tools/sources.sh ;;
 esac

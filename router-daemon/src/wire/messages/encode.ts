@@ -138,11 +138,14 @@ function writeNumber(writer: Writer, type: Scalar, value: unknown): void {
       writer.varint(value as number, (value as number) < 0 ? 0xffffffff : 0);
       break;
     default: {
-      const bits = BigInt.asUintN(64, value as bigint);
+      // Not BigInt.asUintN: QuickJS 2026-06-04 leaves small negative numbers as they are.
+      const bits = (value as bigint) & ALL_64_BITS;
       writer.varint(Number(bits & 0xffffffffn), Number(bits >> 32n));
     }
   }
 }
+
+const ALL_64_BITS = 0xffff_ffff_ffff_ffffn;
 
 function isDefault(value: unknown): boolean {
   return (
