@@ -181,6 +181,7 @@ story(
     const near = phone.connect(nas.address, PORT);
     world.until(() => near.isOpen, "the plain connection", 200);
     t.like(a.row(TARGET), { transport: "tcp", reason: "memory_limit" });
+    t.like(a.daemon.status().memory, { level: "saving" });
     t.true(a.daemon.status().problems.some(({ code }) => code === "memory_low"));
     near.reset();
     a.pool.withheld = 0;
@@ -212,6 +213,41 @@ story(
     world.until(() => again.isOpen, "the carried connection", 500);
     t.is(a.row(TARGET).transport, "kcp");
     again.reset();
+  },
+);
+
+story(
+  "memory is used up: the connection that has stalled longest is closed and says why, others go on",
+  { seeds: 1 },
+  (t, world) => {
+    const { a, phone, nas } = twoRouters(world, { a: { cipher: "stand-in" }, b: { cipher: "stand-in" } });
+    const sent = pattern(1_000_000, 1);
+    const stalled = [81, 82].map((port) => {
+      const { near, far } = open(world, phone, nas, port);
+      near.pause();
+      far.write(sent);
+      world.run(8000);
+      return near;
+    });
+    const live = open(world, phone, nas, 83);
+    // Nine tenths are used, whatever the stalled ones hold.
+    a.pool.withheld = a.pool.freeSlots - Math.floor(a.pool.slotCount * 0.095);
+    t.is(a.daemon.status().memory.level, "shedding");
+    for (let second = 0; second < 4; second++) {
+      live.far.write(pattern(10_000, second));
+      world.run(1000);
+    }
+    t.deepEqual(
+      [...stalled, live.near].map(({ wasReset }) => wasReset),
+      [true, false, false],
+    );
+    t.like(a.row(`${NAS}:81`), { state: "Closed", reason: "memory_shed" });
+    t.not(a.daemon.status().memory.level, "shedding");
+    t.is(live.near.receivedBytes, 40_000);
+    a.pool.withheld = 0;
+    stalled[1]!.resume();
+    world.until(() => stalled[1]!.receivedBytes === sent.length, "the rest of the other one");
+    for (const near of [stalled[1]!, live.near]) near.reset();
   },
 );
 

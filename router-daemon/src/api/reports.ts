@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { connectionSchema, eventSchema, peerSchema, routeSchema, transportSchema } from "./rows.ts";
-import { choice, count, flag, list, numbers, orNull, pageSchema, row, text } from "./schema.ts";
+import { choice, count, flag, list, numbers, orNull, pageSchema, row, share, text } from "./schema.ts";
 
 /** What methods answer that are no tables. */
 
@@ -47,8 +47,13 @@ export const statusSchema = row({
   problems: list(problemSchema, "Empty when all is well."),
   startTime: count("When the daemon started."),
   memory: row({
+    level: choice(
+      ["normal", "saving", "shedding"],
+      "`saving`: new connections use plain TCP. `shedding`: idle ones that hold memory are closed, too.",
+    ),
     budgetBytes: count("Everything payload may ever occupy."),
     usedBytes: count("What it occupies now."),
+    usedShare: share("Of the budget."),
     residentBytes: orNull(count("Resident size of the process.")),
   }),
   connections: row({

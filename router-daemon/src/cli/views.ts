@@ -119,7 +119,10 @@ export function statusText(status: StatusInfo, nowUnixSeconds: number): string {
       "connections",
       `${connections.live} of at most ${connections.limit}, ${connections.remembered} closed ones remembered`,
     ],
-    ["memory", `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.budgetBytes)}${resident}`],
+    [
+      "memory",
+      `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.budgetBytes)} (${memory.level})${resident}`,
+    ],
     ...status.flags.map((flag): [string, string] => [flag.name, flagText(flag.effective, flag.configured)]),
     ...Object.entries(status.limits).map(([name, value]): [string, string] => [
       `limit ${name}`,

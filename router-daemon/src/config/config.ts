@@ -41,6 +41,7 @@ export interface Config {
   readonly rpc_token_file: string;
   /** Socket of ubusd. */
   readonly ubus_socket: string;
+  /** 0 = chosen by the machine's size. */
   readonly memory_limit_mib: number;
   readonly max_connections: number;
   readonly rules: readonly Rule[];
@@ -97,7 +98,7 @@ export const DEFAULTS: Readonly<Omit<Config, RequiredKey>> = Object.freeze({
   rpc_listen: "",
   rpc_token_file: "",
   ubus_socket: "/var/run/ubus/ubus.sock",
-  memory_limit_mib: 32,
+  memory_limit_mib: 0,
   max_connections: 1024,
   rules: Object.freeze([]),
 });

@@ -111,6 +111,21 @@ export function integerKind(placeholder: string, min: number, max: number): Kind
   };
 }
 
+/** The same, with 0 for "chosen automatically". */
+export function automaticKind(placeholder: string, min: number, max: number): Kind<number> {
+  const exact = integerKind(placeholder, min, max);
+  const zero = integerKind(placeholder, 0, 0);
+  return {
+    ...exact,
+    allowed: `0 (automatic) or ${exact.allowed}`,
+    shape: { type: "integer", min: 0, max },
+    parse(value, form) {
+      const automatic = zero.parse(value, form);
+      return automatic.ok ? automatic : exact.parse.call(this, value, form);
+    },
+  };
+}
+
 export function choiceKind<T extends string>(placeholder: string, choices: readonly T[]): Kind<T> {
   return {
     placeholder,

@@ -1,6 +1,7 @@
 import { loopbackKind, optionalPathKind } from "./api-kinds.ts";
 import type { Config, OptionKey } from "./config.ts";
 import {
+  automaticKind,
   choiceKind,
   deviceKind,
   exportedSubnetKind,
@@ -290,9 +291,9 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     toml: { section: OWN, key: "memory_limit_mib" },
     uci: { section: "limits", option: "memory_limit_mib" },
     flag: "--memory-limit-mib",
-    kind: integerKind("MIB", LIMITS.memoryMib.min, LIMITS.memoryMib.max),
+    kind: automaticKind("MIB", LIMITS.memoryMib.min, LIMITS.memoryMib.max),
     live: false,
-    help: "Memory for payload on its way. When it is used up, senders wait; it never grows.",
+    help: "Memory for payload on its way; 0 = a quarter of the machine's, at most 64 MiB. When it is used up, senders wait; it never grows.",
   },
   max_connections: {
     toml: { section: OWN, key: "max_connections" },

@@ -22,7 +22,9 @@ import { DataPath } from "../data-path.ts";
 import type { Host, HostFailure, HostMemory, TunInfo } from "../host/host.ts";
 import type { MeshEvent } from "../mesh/event.ts";
 import { EntryTable, MAX_CLOSED_ENTRIES } from "../proxy/entry.ts";
+import { MemoryBudget } from "../proxy/memory-budget.ts";
 import { MAX_PLAIN_FLOWS, PlainFlows } from "../proxy/plain-flows.ts";
+import { Shedder } from "../proxy/shedder.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { AddressWatch, type OwnAddress } from "./address-watch.ts";
 import type { Check, Scene } from "./diagnosis/check.ts";
@@ -80,6 +82,7 @@ export class Daemon implements DaemonView {
   readonly #services: DaemonServices;
   readonly #host: Host;
   readonly #pool: SlotPool;
+  readonly #budget: MemoryBudget;
   readonly #path: DataPath;
   readonly #entries: EntryTable;
   readonly #log: EventLog;
@@ -107,6 +110,7 @@ export class Daemon implements DaemonView {
     this.#pool =
       services.createPool?.(memory) ??
       new FixedSlotPool(memory.slotCount, { arena: memory.arena, slotBytes: memory.slotBytes });
+    this.#budget = new MemoryBudget(this.#pool);
     this.#startTime = this.#host.unixTime();
     this.#startedAt = this.#host.now();
     this.#log = new EventLog(
@@ -133,13 +137,21 @@ export class Daemon implements DaemonView {
     this.#parts = {
       host: this.#host,
       pool: this.#pool,
+      budget: this.#budget,
       path: this.#path,
       entries: this.#entries,
       plainFlows,
       served: this.#served,
       regions,
       random,
-      timed: [this.#entries, plainFlows, this.#watch, this.#sleeper, transports],
+      timed: [
+        this.#entries,
+        new Shedder(this.#budget, this.#entries),
+        plainFlows,
+        this.#watch,
+        this.#sleeper,
+        transports,
+      ],
       kcpInput: () => !this.#config.disable_kcp_input,
       quicInput: () => !this.#config.disable_quic_input,
     };
@@ -364,12 +376,12 @@ export class Daemon implements DaemonView {
 
   status(): StatusInfo {
     const config = this.#config;
-    const { slotCount, slotBytes, freeSlots } = this.#pool;
+    const budget = this.#budget;
     const condition = {
       config,
       reachablePeers: this.#reachablePeers(),
       lacksOffload: this.#tun !== undefined && !this.#tun.offload,
-      freeShare: freeSlots / slotCount,
+      memoryLevel: budget.level,
     };
     const { upRate, downRate } = this.#entries.totals();
     return {
@@ -378,8 +390,10 @@ export class Daemon implements DaemonView {
       problems: problems(condition),
       startTime: this.#startTime,
       memory: {
-        budgetBytes: slotCount * slotBytes,
-        usedBytes: (slotCount - freeSlots) * slotBytes,
+        level: budget.level,
+        budgetBytes: budget.totalBytes,
+        usedBytes: budget.usedBytes,
+        usedShare: Math.round(budget.usedShare * 1000) / 1000,
         residentBytes: this.#services.residentBytes(),
       },
       connections: {
@@ -392,7 +406,7 @@ export class Daemon implements DaemonView {
       flags: flagStates(config),
       limits: {
         max_connections: config.max_connections,
-        memory_limit_mib: config.memory_limit_mib,
+        memory_limit_mib: Math.round(budget.totalBytes / 2 ** 20),
         max_plain_flows: MAX_PLAIN_FLOWS,
         max_closed_entries: MAX_CLOSED_ENTRIES,
       },
@@ -407,7 +421,7 @@ export class Daemon implements DaemonView {
   closeConnection(id: number): boolean {
     const close = this.#entries.get(id)?.close;
     if (close === undefined) return false;
-    close(this.#host.now());
+    close(this.#host.now(), "closed_by_user");
     this.#wakeSoon();
     return true;
   }
@@ -432,7 +446,7 @@ export class Daemon implements DaemonView {
       config: this.#config,
       tun: this.#tun,
       unixTime: this.#host.unixTime(),
-      freeShare: this.#pool.freeSlots / this.#pool.slotCount,
+      budget: this.#budget,
       residentBytes: this.#services.residentBytes(),
       missingRoutes: this.#kernelRoutes.leftOut,
       reachablePeers: this.#reachablePeers(),

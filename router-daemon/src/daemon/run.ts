@@ -7,10 +7,12 @@ import type { Host } from "../host/host.ts";
 import { Daemon, type DaemonServices } from "./daemon.ts";
 import type { Engine } from "./engine.ts";
 import { type Faces, openFaces } from "./faces.ts";
+import { payloadBytes } from "./memory-limit.ts";
 
 /** `kcp-router run`: until it is asked to stop, or cannot go on. */
 export async function runDaemon(engine: Engine, config: Config, io: DaemonIo): Promise<RunOutcome> {
-  const slotCount = Math.floor((config.memory_limit_mib * 1024 * 1024) / DEFAULT_SLOT_BYTES);
+  const bytes = payloadBytes(config.memory_limit_mib, engine.readFile("/proc/meminfo"));
+  const slotCount = Math.floor(bytes / DEFAULT_SLOT_BYTES);
   const host = engine.createHost(slotCount);
   if ("error" in host) return { ok: false, message: host.message };
 

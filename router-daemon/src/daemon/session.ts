@@ -12,7 +12,7 @@ import { MeshNode } from "../mesh/node.ts";
 import type { Underlay } from "../mesh/underlay.ts";
 import { DestinationProxy, MAX_IOV_PAIRS } from "../proxy/destination.ts";
 import type { EntryTable } from "../proxy/entry.ts";
-import { MemoryBudget } from "../proxy/memory-budget.ts";
+import type { MemoryBudget } from "../proxy/memory-budget.ts";
 import type { PlainFlows } from "../proxy/plain-flows.ts";
 import { PLAIN_WORDS, PlainPath } from "../proxy/plain-path.ts";
 import { Policy } from "../proxy/policy.ts";
@@ -74,6 +74,7 @@ export function reserveRegions({ memory }: Host): Regions {
 export interface SessionParts {
   readonly host: Host;
   readonly pool: SlotPool;
+  readonly budget: MemoryBudget;
   readonly path: DataPath;
   readonly entries: EntryTable;
   readonly plainFlows: PlainFlows;
@@ -92,7 +93,7 @@ export function openSession(
   addresses: readonly OwnAddress[],
   device: number,
 ): Session {
-  const { host, pool, path, entries, plainFlows, regions } = parts;
+  const { host, pool, budget, path, entries, plainFlows, regions } = parts;
   const { words } = host.memory;
   const now = host.now();
   const random32 = () => parts.random.word();
@@ -126,12 +127,12 @@ export function openSession(
     seed: random32(),
   });
   plain.configure(device, tunMtu(config));
-  const budget = new MemoryBudget(pool);
   const source = new SourceProxy({
     policy,
     entries,
     plainFlows,
     pool,
+    budget,
     sendPlain: (offset, length, at) => plain.handleFrame(offset, length, at),
     rttMs: (peerId) => mesh.latencyMs(peerId) ?? 0,
     maxConnections: config.max_connections,
@@ -180,7 +181,7 @@ export function openSession(
     dialPolicy: parts.served,
     entries,
     quicInput: parts.quicInput,
-    freeShare: () => pool.freeSlots / pool.slotCount,
+    budget,
     words,
     iovWord: regions.iovWord,
   });

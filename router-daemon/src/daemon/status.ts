@@ -6,7 +6,7 @@ import { formatInterfaceAddress } from "../config/ipv4.ts";
 import type { DataPath } from "../data-path.ts";
 import type { Host } from "../host/host.ts";
 import type { EntryTable } from "../proxy/entry.ts";
-import { MIN_FREE_SHARE } from "../proxy/source.ts";
+import type { MemoryLevel } from "../proxy/memory-budget.ts";
 import type { Session } from "./session.ts";
 
 /** What the words depend on. */
@@ -15,8 +15,7 @@ export interface Condition {
   readonly reachablePeers: number;
   /** The TUN device works without offloads. */
   readonly lacksOffload: boolean;
-  /** How much of the memory for payload is free, 0…1. */
-  readonly freeShare: number;
+  readonly memoryLevel: MemoryLevel;
 }
 
 export function summary({ config, reachablePeers }: Condition): string {
@@ -28,7 +27,7 @@ export function summary({ config, reachablePeers }: Condition): string {
   return `Joined network ${config.network_name} as ${address}; ${peers}.`;
 }
 
-export function problems({ config, reachablePeers, lacksOffload, freeShare }: Condition): Problem[] {
+export function problems({ config, reachablePeers, lacksOffload, memoryLevel }: Condition): Problem[] {
   const found: Problem[] = [];
   if (reachablePeers === 0) {
     found.push(
@@ -53,7 +52,7 @@ export function problems({ config, reachablePeers, lacksOffload, freeShare }: Co
       remedy: "Use a kernel with TUN offloads (any since 2.6.27 with virtio support).",
     });
   }
-  if (freeShare < MIN_FREE_SHARE) {
+  if (memoryLevel !== "normal") {
     found.push({
       code: "memory_low",
       message: "The memory for connections is nearly used up: new connections use plain TCP.",

@@ -20,6 +20,7 @@
 import { type CarriedConnection, type CloseReason, Ready, type RefusalReason } from "../kcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
 import { LAST_WORDS_STALL_MS } from "./last-words.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { ReasonCode } from "./reason.ts";
 import {
   ECONNREFUSED,
@@ -32,8 +33,6 @@ import {
 
 /** How long a service may take to accept the TCP connection, milliseconds (EasyTier waits as long). */
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Share of the memory for payload that must be free for a new connection to be taken from a peer that has another way. */
-export const MIN_FREE_SHARE = 0.1;
 /** (offset, length) pairs handed to the kernel per call. */
 export const MAX_IOV_PAIRS = 64;
 /** Bytes one connection may move per direction before the others have their turn. */
@@ -48,8 +47,7 @@ export interface DestinationOptions {
   readonly sockets: TcpSockets;
   readonly dialPolicy: DialPolicy;
   readonly entries: EntryTable;
-  /** How much of the memory for payload is free, 0…1. */
-  readonly freeShare: () => number;
+  readonly budget: Pick<MemoryBudget, "refusal">;
   /** `disable_quic_input` is not set. Default: it is not. */
   readonly quicInput?: () => boolean;
   /** The arena as words, and the index of `2 * MAX_IOV_PAIRS` words that are this proxy's own. */
@@ -94,7 +92,7 @@ export class DestinationProxy {
   readonly #sockets: TcpSockets;
   readonly #dialPolicy: DialPolicy;
   readonly #entries: EntryTable;
-  readonly #freeShare: () => number;
+  readonly #budget: DestinationOptions["budget"];
   readonly #quicInput: () => boolean;
   readonly #words: Int32Array;
   readonly #iov: number;
@@ -111,7 +109,7 @@ export class DestinationProxy {
     this.#sockets = options.sockets;
     this.#dialPolicy = options.dialPolicy;
     this.#entries = options.entries;
-    this.#freeShare = options.freeShare;
+    this.#budget = options.budget;
     this.#quicInput = options.quicInput ?? (() => true);
     this.#words = options.words;
     this.#iov = options.iovWord;
@@ -231,8 +229,9 @@ export class DestinationProxy {
       return;
     }
     // A source of our kind goes on with plain TCP at once. A stock one could not: it is served as long as there is a slot.
-    if (conn.isExtended && this.#freeShare() < MIN_FREE_SHARE) {
-      this.#entries.end(entry, "memory_limit", now);
+    const full = conn.isExtended ? this.#budget.refusal(conn.peerId) : undefined;
+    if (full !== undefined) {
+      this.#entries.end(entry, full, now);
       conn.refuse(now, "busy");
       conn.release(now);
       return;
@@ -246,7 +245,7 @@ export class DestinationProxy {
     }
     const carried = new Carried(conn, entry, handle, now + CONNECT_TIMEOUT_MS);
     conn.owner = carried;
-    entry.close = (at) => this.#abort(carried, "closed_by_user", at);
+    entry.close = (at, reason) => this.#abort(carried, reason, at);
     this.#byHandle.set(handle, carried);
     this.#connecting.add(carried);
   }

@@ -24,6 +24,8 @@ export interface CarrierStats {
   readonly srttMs: number;
   /** Share of transmissions that repeated a segment held for lost, 0…1. */
   readonly retransmittedShare: number;
+  /** Slots of the pool that it holds now. */
+  readonly heldSlots: number;
 }
 
 /** The carrying connection, as far as its row is concerned. */
@@ -63,8 +65,10 @@ export class Entry {
   /** The carrier's figures at its end. */
   #lastStats: CarrierStats | undefined;
   endedAt: number | undefined;
-  /** Ends the connection by request; set by whoever runs it. */
-  close: ((now: number) => void) | undefined;
+  /** When a byte last moved, to within `RATE_PERIOD_MS`. */
+  activeAt: number;
+  /** Ends the connection; set by whoever runs it. */
+  close: ((now: number, reason: "closed_by_user" | "memory_shed") => void) | undefined;
   #ratedUp = 0;
   #ratedDown = 0;
 
@@ -81,6 +85,7 @@ export class Entry {
     this.transport = transport;
     this.reason = reason;
     this.startedAt = now;
+    this.activeAt = now;
     this.startTime = unixTime;
   }
 
@@ -92,12 +97,17 @@ export class Entry {
   /** Keeps the carrier's figures and lets go of it. */
   dropCarrier(): void {
     const stats = this.stats;
-    this.#lastStats = stats && { srttMs: stats.srttMs, retransmittedShare: stats.retransmittedShare };
+    this.#lastStats = stats && {
+      srttMs: stats.srttMs,
+      retransmittedShare: stats.retransmittedShare,
+      heldSlots: 0,
+    };
     this.carrier = undefined;
   }
 
   /** Turns the bytes since the last call into rates. */
-  rate(elapsedMs: number): void {
+  rate(elapsedMs: number, now: number): void {
+    if (this.upBytes !== this.#ratedUp || this.downBytes !== this.#ratedDown) this.activeAt = now;
     this.upRate = ((this.upBytes - this.#ratedUp) * 1000) / elapsedMs;
     this.downRate = ((this.downBytes - this.#ratedDown) * 1000) / elapsedMs;
     this.#ratedUp = this.upBytes;
@@ -117,6 +127,10 @@ export class EntryTable {
 
   constructor(unixTime: () => number) {
     this.#unixTime = unixTime;
+  }
+
+  get live(): Iterable<Entry> {
+    return this.#live.values();
   }
 
   get liveCount(): number {
@@ -175,7 +189,7 @@ export class EntryTable {
     if (now < this.nextTimeout) return;
     const elapsed = this.#ratedAt === undefined ? RATE_PERIOD_MS : now - this.#ratedAt;
     this.#ratedAt = now;
-    for (const entry of this.#live.values()) entry.rate(elapsed);
+    for (const entry of this.#live.values()) entry.rate(elapsed, now);
   }
 
   get nextTimeout(): number {

@@ -53,8 +53,20 @@ export class MemoryBudget {
     return levelOf(this.usedShare);
   }
 
+  /** Slots that have to become free before the level is below "shedding". */
+  get slotsToShed(): number {
+    const { slotCount, freeSlots } = this.#pool;
+    return Math.max(0, slotCount - Math.ceil(slotCount * SHEDDING_SHARE) + 1 - freeSlots);
+  }
+
+  /** Why a new connection with this peer is not to be carried; undefined = it may be. */
+  refusal(peerId: number): "memory_limit" | "peer_memory_limit" | undefined {
+    if (this.level !== "normal") return "memory_limit";
+    return this.#isPeerFull(peerId) ? "peer_memory_limit" : undefined;
+  }
+
   /** The peer's connections hold nearly all that they may: new ones would not get on. */
-  isPeerFull(peerId: number): boolean {
+  #isPeerFull(peerId: number): boolean {
     const quota = this.#peers.get(peerId);
     return quota !== undefined && levelOf(quota.held / this.#peerSlots) !== "normal";
   }

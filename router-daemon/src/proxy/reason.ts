@@ -24,6 +24,7 @@ export const REASONS = {
   rule_bypass: "A rule of this router keeps the connection off the proxy.",
   connection_limit: "The limit of proxied connections is reached, so new ones use plain TCP.",
   memory_limit: "The memory budget is nearly used up, so new connections use plain TCP.",
+  peer_memory_limit: "The peer's connections use up their part of the memory, so new ones use plain TCP.",
   // Plain TCP, after the proxy was tried.
   kcp_timeout: "The peer did not take the KCP connection in time, so the connection went on as plain TCP.",
   kcp_refused_by_peer: "The peer refused the KCP connection, so the connection went on as plain TCP.",
@@ -44,6 +45,7 @@ export const REASONS = {
   peer_reset: "The peer reset the connection between the nodes.",
   peer_silent: "The peer stopped answering.",
   peer_gone: "The peer left the network.",
+  memory_shed: "The connection was idle and held memory that was used up, so it was closed.",
   closed_by_user: "The connection was closed by request.",
   shutting_down: "The daemon is shutting down.",
 } as const;

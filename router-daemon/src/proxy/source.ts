@@ -37,14 +37,13 @@ import type {
 } from "../tcp/types.ts";
 import type { Entry, EntryTable } from "./entry.ts";
 import { LAST_WORDS_STALL_MS } from "./last-words.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { PlainFlows } from "./plain-flows.ts";
 import type { Carrying, Decision, Policy } from "./policy.ts";
 import type { ReasonCode } from "./reason.ts";
 
 /** Connections carried at once at most; further ones use plain TCP. */
 export const MAX_SOURCE_CONNECTIONS = 4096;
-/** Share of the slot pool that must be free for a new connection to be carried. */
-export const MIN_FREE_SHARE = 0.2;
 /** How long the client's SYN is held for a peer that gives no sign of life, milliseconds. */
 export const HOLD_MS = 2500;
 
@@ -71,6 +70,7 @@ export interface SourceOptions {
   readonly entries: EntryTable;
   readonly plainFlows: PlainFlows;
   readonly pool: SlotPool;
+  readonly budget: Pick<MemoryBudget, "refusal">;
   /** Sends a frame (vnet header first) over the plain path. */
   readonly sendPlain: (offset: number, length: number, now: number) => void;
   /** Round-trip time to a peer as the mesh measures it; 0 = unknown. */
@@ -118,6 +118,7 @@ export class SourceProxy implements TcpEvents {
   readonly #entries: EntryTable;
   readonly #plainFlows: PlainFlows;
   readonly #pool: SlotPool;
+  readonly #budget: SourceOptions["budget"];
   readonly #sendPlain: SourceOptions["sendPlain"];
   readonly #rttMs: SourceOptions["rttMs"];
   readonly #maxConnections: number;
@@ -139,6 +140,7 @@ export class SourceProxy implements TcpEvents {
     this.#entries = options.entries;
     this.#plainFlows = options.plainFlows;
     this.#pool = options.pool;
+    this.#budget = options.budget;
     this.#sendPlain = options.sendPlain;
     this.#rttMs = options.rttMs;
     this.#maxConnections = options.maxConnections ?? MAX_SOURCE_CONNECTIONS;
@@ -177,8 +179,9 @@ export class SourceProxy implements TcpEvents {
     if (decision.transport !== "tcp") {
       if (this.#count >= this.#maxConnections) {
         decision = { transport: "tcp", peerId: decision.peerId, reason: "connection_limit" };
-      } else if (this.#pool.freeSlots < this.#pool.slotCount * MIN_FREE_SHARE) {
-        decision = { transport: "tcp", peerId: decision.peerId, reason: "memory_limit" };
+      } else {
+        const reason = this.#budget.refusal(decision.peerId);
+        if (reason !== undefined) decision = { transport: "tcp", peerId: decision.peerId, reason };
       }
     }
     if (decision.transport === "tcp") {
@@ -224,7 +227,7 @@ export class SourceProxy implements TcpEvents {
     }
     const carried = new Carried(this, flow, conn, entry);
     conn.owner = carried;
-    entry.close = (at) => this.#abort(carried, "closed_by_user", at);
+    entry.close = (at, reason) => this.#abort(carried, reason, at);
     this.#byFlow[flow.id] = carried;
     this.#count++;
   }

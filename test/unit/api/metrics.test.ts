@@ -77,7 +77,7 @@ test("a daemon that knows little still has all families", (t) => {
   view.connectionRows = [];
   view.statusRow = statusInfo({
     state: "alone",
-    memory: { budgetBytes: 1, usedBytes: 0, residentBytes: null },
+    memory: { level: "normal", budgetBytes: 1, usedBytes: 0, usedShare: 0, residentBytes: null },
   });
   const samples = parse(metricsText(view));
   t.is(samples.get("kcp_router_up"), 0);

@@ -242,7 +242,7 @@ Note: use_smoltcp is forced on while`),
       ?.trim();
   t.is(line("state"), "alone");
   t.is(line("running for"), "3h 02m");
-  t.is(line("memory"), "1.0 MiB of 32.0 MiB, process 60.0 MiB");
+  t.is(line("memory"), "1.0 MiB of 32.0 MiB (normal), process 60.0 MiB");
   t.is(line("connections"), "1 of at most 1024, 0 closed ones remembered");
   t.is(line("use_smoltcp"), "on (forced)");
   t.is(line("enable_kcp_proxy"), "on");

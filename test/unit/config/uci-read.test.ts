@@ -155,7 +155,7 @@ const MISTAKES: readonly [added: string, sentence: string | RegExp][] = [
   ],
   [
     "config limits\n\toption memory_limit_mib '1'",
-    /^@limits\[0\]\.memory_limit_mib, line 8: "1" was found; allowed is a whole number from 4 to 2048\.$/,
+    /^@limits\[0\]\.memory_limit_mib, line 8: "1" was found; allowed is 0 \(automatic\) or a whole number from 4 to 2048\.$/,
   ],
   [
     "config peer\n\toption uri 'udp://a'\nconfig peer\n\toption uri 'tcp://a:1'",

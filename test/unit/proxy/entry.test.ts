@@ -26,18 +26,20 @@ test("rates are bytes per second of the last period", (t) => {
   table.handleTimeout(2000);
   t.is(entry.upRate, 250);
   t.is(entry.downRate, 2000);
+  t.is(entry.activeAt, 2000);
   table.handleTimeout(3000);
   t.is(entry.upRate, 0);
+  t.is(entry.activeAt, 2000);
 });
 
 test("an ordinary end keeps the reason of the transport, any other replaces it; figures of the carrier are kept", (t) => {
   const table = new EntryTable(() => 1000);
   const first = table.open(KEY, "kcp", "kcp_allowed", 0);
-  const stats = { srttMs: 12, retransmittedShare: 0.25 };
+  const stats = { srttMs: 12, retransmittedShare: 0.25, heldSlots: 5 };
   first.carrier = { stats };
   table.end(first, "finished", 10);
   stats.srttMs = 99;
-  t.like(first, { reason: "kcp_allowed", state: "Closed", endedAt: 10, stats: { srttMs: 12 } });
+  t.like(first, { reason: "kcp_allowed", state: "Closed", endedAt: 10, stats: { srttMs: 12, heldSlots: 0 } });
   const second = table.open(KEY, "kcp", "kcp_allowed", 0);
   table.end(second, "client_reset", 10);
   table.end(second, "peer_reset", 20);

@@ -15,6 +15,8 @@ test("the level follows what is used", (t) => {
   for (let used = 1; used <= 1000; used++) {
     pool.alloc();
     levels.set(used, budget.level);
+    t.is(budget.refusal(1), budget.level === "normal" ? undefined : "memory_limit");
+    t.is(budget.slotsToShed > 0, budget.level === "shedding");
   }
   t.is(levels.get(1000 * SAVING_SHARE - 1), "normal");
   t.is(levels.get(1000 * SAVING_SHARE), "saving");
@@ -32,9 +34,9 @@ test("the connections of a peer share its part of the memory, and others do not 
   greedy.held = 1000 * PEER_SHARE;
   t.true(greedy.share < before / 2);
   t.is(other.share, before);
-  t.true(budget.isPeerFull(1));
-  t.false(budget.isPeerFull(2));
-  t.false(budget.isPeerFull(3));
+  t.is(budget.refusal(1), "peer_memory_limit");
+  t.is(budget.refusal(2), undefined);
+  t.is(budget.refusal(3), undefined);
 });
 
 test("peers are counted up to a limit: those that hold nothing give way, then the oldest", (t) => {

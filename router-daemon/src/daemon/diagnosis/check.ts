@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import type { TunInfo } from "../../host/host.ts";
 import type { KcpConnection } from "../../kcp/types.ts";
 import type { PeerInfo } from "../../mesh/routes/types.ts";
+import type { MemoryBudget } from "../../proxy/memory-budget.ts";
 
 /** What checks may look at and do. */
 export interface Scene {
@@ -10,8 +11,7 @@ export interface Scene {
   readonly tun: TunInfo | undefined;
   /** Wall clock in whole seconds since 1970. */
   readonly unixTime: number;
-  /** Share of the memory for payload that is free. */
-  readonly freeShare: number;
+  readonly budget: Pick<MemoryBudget, "level" | "totalBytes" | "usedShare">;
   readonly residentBytes: number | null;
   /** Subnets of peers that the kernel has no route to, because there are too many or it refused. */
   readonly missingRoutes: number;

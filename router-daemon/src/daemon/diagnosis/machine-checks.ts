@@ -1,5 +1,4 @@
 /** What can be wrong with the machine. */
-import { MIN_FREE_SHARE } from "../../proxy/source.ts";
 import { type Check, failed, passed, type Scene, skipped } from "./check.ts";
 
 /** 2026-01-01: no wall clock that was ever set is older than the program. */
@@ -85,19 +84,19 @@ export const MACHINE_CHECKS: readonly Check[] = [
   {
     code: "memory",
     title: "Memory",
-    run: ({ freeShare, residentBytes, config }) => {
+    run: ({ budget, residentBytes }) => {
+      const { level, totalBytes } = budget;
+      const freeShare = 1 - budget.usedShare;
+      const free = `${percent(freeShare)} of ${Math.round(totalBytes / 2 ** 20)} MiB for payload are free`;
       const figures = {
         free_share: Math.round(freeShare * 1000) / 1000,
         ...(residentBytes === null ? {} : { resident_bytes: residentBytes }),
       };
-      if (freeShare >= MIN_FREE_SHARE) {
-        return passed(
-          `${percent(freeShare)} of ${config.memory_limit_mib} MiB for payload are free.`,
-          figures,
-        );
-      }
+      if (level === "normal") return passed(`${free}.`, figures);
       return failed(
-        `Only ${percent(freeShare)} of ${config.memory_limit_mib} MiB for payload are free: new connections use plain TCP.`,
+        level === "saving"
+          ? `Only ${free}: new connections use plain TCP.`
+          : `Only ${free}: new connections use plain TCP, and idle ones that hold memory are closed.`,
         "Raise memory_limit_mib if the router has memory to spare, or lower max_connections.",
         figures,
       );
