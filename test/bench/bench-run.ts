@@ -14,8 +14,13 @@ import {
   warmupSeconds,
 } from "./bench-plan.ts";
 import type { Contender, ContenderName, Running } from "./contenders/contender.ts";
-import { EASYTIER_SUBNET, easytierKcp } from "./contenders/easytier.ts";
-import { KCP_ROUTER_SUBNET, kcpRouter } from "./contenders/kcp-router.ts";
+import { EASYTIER_QUIC_SUBNET, EASYTIER_SUBNET, easytierKcp, easytierQuic } from "./contenders/easytier.ts";
+import {
+  KCP_ROUTER_QUIC_SUBNET,
+  KCP_ROUTER_SUBNET,
+  kcpRouter,
+  kcpRouterQuic,
+} from "./contenders/kcp-router.ts";
 import { kcptun, kcptunFec } from "./contenders/kcptun.ts";
 import { kernelTcp } from "./contenders/kernel.ts";
 
@@ -62,7 +67,9 @@ export interface BenchResult {
 
 const ALL: Readonly<Record<ContenderName, Contender>> = {
   "kcp-router": kcpRouter,
+  "kcp-router-quic": kcpRouterQuic,
   "easytier-kcp": easytierKcp,
+  "easytier-quic": easytierQuic,
   kcptun,
   "kcptun-fec": kcptunFec,
   "tcp-bbr": kernelTcp("bbr"),
@@ -89,7 +96,10 @@ export async function runBench(plan: Plan, log: Log): Promise<BenchResult> {
 
 function labTopology(path: PathName): ReturnType<typeof twoRouters> {
   const wan = PATH_PARAMETERS[path];
-  return twoRouters({ ...(wan && { wan }), serviceSubnets: [EASYTIER_SUBNET, KCP_ROUTER_SUBNET] });
+  return twoRouters({
+    ...(wan && { wan }),
+    serviceSubnets: [EASYTIER_SUBNET, EASYTIER_QUIC_SUBNET, KCP_ROUTER_SUBNET, KCP_ROUTER_QUIC_SUBNET],
+  });
 }
 
 async function runCell(

@@ -16,15 +16,17 @@ import { planFrom } from "./bench-plan.ts";
 import { benchmarkDocument, verdicts } from "./bench-report.ts";
 import { runBench } from "./bench-run.ts";
 
+const isEasyTier = (name: string): boolean => name.startsWith("easytier-");
+
 const started = performance.now();
 let plan = planFrom(process.env);
-if (plan.contenders.includes("easytier-kcp")) {
+if (plan.contenders.some(isEasyTier)) {
   const reason = await prepareEasyTier();
   if (reason !== undefined) {
     console.log(`bench: without the real EasyTier: ${reason}`);
     plan = {
       ...plan,
-      contenders: plan.contenders.filter((name) => name !== "easytier-kcp"),
+      contenders: plan.contenders.filter((name) => !isEasyTier(name)),
       complete: false,
     };
   }

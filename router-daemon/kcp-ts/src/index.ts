@@ -6,6 +6,7 @@ export {
   fixedWindow,
   Limit,
 } from "./congestion.ts";
+export { cubic } from "./cubic.ts";
 export { deliveryRate } from "./delivery-rate.ts";
 export { type DatagramSink, Kcp, type TakenSlot } from "./kcp.ts";
 export {

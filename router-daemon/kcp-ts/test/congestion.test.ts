@@ -1,6 +1,13 @@
 import test from "ava";
 import { DeliveryRateController } from "../src/delivery-rate.ts";
-import { type AckSample, type CongestionFactory, deliveryRate, fixedWindow, Limit } from "../src/index.ts";
+import {
+  type AckSample,
+  type CongestionFactory,
+  cubic,
+  deliveryRate,
+  fixedWindow,
+  Limit,
+} from "../src/index.ts";
 import { RateFilter } from "../src/rate-filter.ts";
 import { BusyHosts, type HostOptions } from "./busy-hosts.ts";
 import { KcpEnd } from "./kcp-end.ts";
@@ -30,6 +37,7 @@ function sample(fields: Partial<AckSample>): AckSample {
 
 const controllers: [string, CongestionFactory][] = [
   ["delivery rate", deliveryRate()],
+  ["cubic", cubic()],
   ["fixed window", fixedWindow(512)],
 ];
 for (const [name, factory] of controllers) {
@@ -188,3 +196,41 @@ for (const [name, host] of [
     });
   }
 }
+
+// ── CUBIC ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+test("cubic: a path without loss of its own is filled, and its queue is left room", (t) => {
+  const options = { conv: 7, extended: true, congestion: cubic(), sendWindow: 4096, receiveWindow: 4096 };
+  const a = new KcpEnd(options, { sendBytes: 12_000_000 });
+  const b = new KcpEnd(options);
+  const world = new World();
+  const link = { delayMs: 10, bytesPerMs: 5_000, queueBytes: 120_000 };
+  world.connect(a, b, link, link, 1);
+  world.run(20_000, () => b.receivedBytes === 12_000_000);
+  // 2.4 s at the full rate.
+  t.true(world.now < 3_000, `${world.now} ms`);
+});
+
+test("cubic: the window falls once per round trip of losses, comes back, and passes the old one", (t) => {
+  const controller = cubic()(CONTEXT);
+  let delivered = 0;
+  const acknowledge = (nowMs: number, bytes: number, lostBytes = 0): void => {
+    delivered += bytes;
+    const inflightBytes = controller.windowBytes;
+    controller.handleAcks(
+      sample({ nowMs, ackedBytes: bytes, lostBytes, deliveredBytes: delivered, inflightBytes }),
+    );
+  };
+  for (let i = 0; i < 5; i++) acknowledge(i * 20, controller.windowBytes);
+  const before = controller.windowBytes;
+  t.true(before >= 500_000, "slow start doubles");
+  acknowledge(100, 1400, 1400);
+  const after = controller.windowBytes;
+  t.true(Math.abs(after / before - 0.7) < 0.01);
+  acknowledge(101, 1400, 1400);
+  t.true(controller.windowBytes >= after);
+  let ms = 200;
+  for (; controller.windowBytes < before && ms < 60_000; ms += 20) acknowledge(ms, controller.windowBytes);
+  t.true(controller.windowBytes >= before);
+  t.true(ms > 1_000, "not at once");
+});

@@ -3,7 +3,9 @@ import type { Lab } from "../../netns/lab.ts";
 
 export const CONTENDERS = [
   "kcp-router",
+  "kcp-router-quic",
   "easytier-kcp",
+  "easytier-quic",
   "kcptun",
   "kcptun-fec",
   "tcp-bbr",

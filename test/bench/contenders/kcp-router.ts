@@ -1,37 +1,78 @@
-/** Two of our daemons. */
+/** Two of our daemons, over KCP or QUIC. */
 import { KcpRouter, untilKernelRoute } from "../../netns/router.ts";
 import { ROUTER_B_WAN } from "../../netns/topology.ts";
 import type { Contender } from "./contender.ts";
 
-/** A subnet of the service that only this contender exports. */
+/** Subnets of the service that only these contenders export. */
 export const KCP_ROUTER_SUBNET = "10.84.0.0/24";
-const PORT = 11_210;
+export const KCP_ROUTER_QUIC_SUBNET = "10.86.0.0/24";
 
-export const kcpRouter: Contender = {
+/** What tells two pairs apart that run side by side. */
+interface Pair {
+  readonly name: "kcp-router" | "kcp-router-quic";
+  readonly proxy: "KCP" | "QUIC";
+  readonly flag: "enable_kcp_proxy" | "enable_quic_proxy";
+  readonly subnet: string;
+  readonly service: string;
+  /** First three numbers of the virtual network. */
+  readonly network: string;
+  readonly port: number;
+  readonly device: string;
+}
+
+function pair({ name, proxy, flag, subnet, service, network, port, device }: Pair): Contender {
+  return {
+    name,
+    async start(lab) {
+      const common = { networkName: name };
+      const destination = await KcpRouter.start(lab, "routerB", {
+        ...common,
+        hostname: `${name}-destination`,
+        ipv4: `${network}.2/24`,
+        listeners: [`udp://0.0.0.0:${port}`],
+        proxyNetworks: [subnet],
+        flags: { dev_name: device },
+      });
+      const source = await KcpRouter.start(lab, "routerA", {
+        ...common,
+        hostname: `${name}-source`,
+        ipv4: `${network}.1/24`,
+        peers: [`udp://${ROUTER_B_WAN}:${port}`],
+        flags: { dev_name: device, [flag]: true },
+      });
+      await source.untilPeer(`${name}-destination`, (peer) => peer.exportedSubnets.includes(subnet));
+      await untilKernelRoute(lab, "routerA", subnet);
+      const { version, engine } = await source.call("version");
+      return {
+        target: () => ({ address: service }),
+        processes: { source: [source.pid], destination: [destination.pid] },
+        description: `kcp-router ${version} on ${engine}, ${proxy} proxy, AES-GCM, UDP link`,
+        stop: async () => {
+          await Promise.all([source.stop(), destination.stop()]);
+        },
+      };
+    },
+  };
+}
+
+export const kcpRouter = pair({
   name: "kcp-router",
-  async start(lab) {
-    const destination = await KcpRouter.start(lab, "routerB", {
-      hostname: "destination",
-      ipv4: "10.91.0.2/24",
-      listeners: [`udp://0.0.0.0:${PORT}`],
-      proxyNetworks: [KCP_ROUTER_SUBNET],
-    });
-    const source = await KcpRouter.start(lab, "routerA", {
-      hostname: "source",
-      ipv4: "10.91.0.1/24",
-      peers: [`udp://${ROUTER_B_WAN}:${PORT}`],
-      flags: { enable_kcp_proxy: true },
-    });
-    await source.untilPeer("destination", (peer) => peer.exportedSubnets.includes(KCP_ROUTER_SUBNET));
-    await untilKernelRoute(lab, "routerA", KCP_ROUTER_SUBNET);
-    const { version, engine } = await source.call("version");
-    return {
-      target: () => ({ address: "10.84.0.2" }),
-      processes: { source: [source.pid], destination: [destination.pid] },
-      description: `kcp-router ${version} on ${engine}, KCP proxy, AES-GCM, UDP link`,
-      stop: async () => {
-        await Promise.all([source.stop(), destination.stop()]);
-      },
-    };
-  },
-};
+  proxy: "KCP",
+  flag: "enable_kcp_proxy",
+  subnet: KCP_ROUTER_SUBNET,
+  service: "10.84.0.2",
+  network: "10.91.0",
+  port: 11_210,
+  device: "kcp0",
+});
+
+export const kcpRouterQuic = pair({
+  name: "kcp-router-quic",
+  proxy: "QUIC",
+  flag: "enable_quic_proxy",
+  subnet: KCP_ROUTER_QUIC_SUBNET,
+  service: "10.86.0.2",
+  network: "10.93.0",
+  port: 11_310,
+  device: "kcp1",
+});
