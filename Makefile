@@ -44,6 +44,7 @@ format:        ## Format and mend what can be mended by itself
 test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes; ONLY=path for a part)
 	@tools/prepare.sh test
 	@$(MAKE) build quickjs
+	@$(MAKE) native ARCH=$(shell uname -m)
 	@$(TSX) tools/test.ts
 
 test-quickjs:  ## The unit, property and vector tests inside QuickJS, whole: here, and emulated on aarch64, arm, mipsel and mips
@@ -77,16 +78,19 @@ soak:          ## The long stories of the lab, whole: ten minutes against the re
 	@$(MAKE) build
 	@SOAK=1 npx ava --serial --concurrency=1 --timeout=1h 'test/{netns,interop}/**/*.test.ts'
 
-ipk:           ## Packages for OpenWrt 24.10 and older, of the executables in out/bin (ARCH=x86_64 or mipsel_24kc for one)
-	@tools/prepare.sh build
+# What a package holds is built first: one executable for ARCH=x86_64 …, all five without.
+packaged = $(if $(ARCH),$(if $(filter $(ARCH),$(ARCHES)),$(MAKE) native ARCH=$(ARCH),tools/prepare.sh build),$(MAKE) native-all)
+
+ipk:           ## Packages for OpenWrt 24.10 and older in out/packages (ARCH=x86_64 for one, or one of OpenWrt's names)
+	@$(packaged)
 	@$(TSX) tools/package/package.ts ipk
 
 apk:           ## Packages for OpenWrt 25.12, likewise
-	@tools/prepare.sh build
+	@$(packaged)
 	@$(TSX) tools/package/package.ts apk
 
 feed:          ## A signed feed of both, out/feed (keys in KCP_ROUTER_FEED_KEYS, made once outside the tree)
-	@tools/prepare.sh build
+	@$(packaged)
 	@$(TSX) tools/package/package.ts feed
 
 docs:          ## Write generated parts of the documents again

@@ -21,7 +21,7 @@ case $goal in
     ;;&
   bench) needs+=("command -v kcptun-client || command -v kcptun-server:kcptun" "command -v iperf3:iperf3") ;;&
   test | bench) needs+=("has_python:python3-venv") ;;&
-  test) needs+=("command -v qemu-mips-static:qemu-user-static") ;;&
+  test) needs+=("command -v qemu-mips-static:qemu-user-static" "command -v busybox:busybox-static") ;;&
   test) needs+=("command -v chromium || command -v chromium-browser || command -v google-chrome:chromium" "fc-list :lang=zh | grep -q .:fonts-noto-cjk") ;;
 esac
 

@@ -12,7 +12,7 @@ import { closingLine, TapReader, type TestCount } from "./tap.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Folders whose files run alone. */
-const SERIAL_FOLDERS = ["test/netns/", "test/interop/", "test/fuzz/", "test/luci/"];
+const SERIAL_FOLDERS = ["test/netns/", "test/interop/", "test/fuzz/", "test/luci/", "test/openwrt/"];
 /** Files named when all is well; all of them when something failed. */
 const SLOWEST_SHOWN = 5;
 
