@@ -31,6 +31,7 @@ void fuzz_calls(struct world *world) {
     /* Nobody but this machine is called up. (The socket is bound to loopback and cannot reach anybody else.) */
     if (strcmp(call->name, "tcpConnect") == 0) arguments[0] = LOOPBACK;
     int32_t result = call->run(world->core, arguments);
+    if (random_below(16) == 0) send_some(world);
     char text[256];
     if (result < 0) CHECK(io_describe(result, text, sizeof text) != NULL);
     totals.calls++;

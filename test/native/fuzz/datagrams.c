@@ -9,7 +9,7 @@
 
 #define MAX_DATAGRAM 3000
 #define MAX_TRAIN 8
-#define SENT_PER_PART 6
+#define SENT_AT_ONCE 6
 #define PLAIN_MAX 2600
 
 #ifndef UDP_SEGMENT
@@ -64,7 +64,7 @@ static size_t make_data(struct world *world, uint8_t *out, uint32_t conn_id, uin
 static size_t make_datagram(struct world *world, uint8_t *out) {
   uint32_t conn_id = 1 + random_below(LINKS + 1);
   size_t n;
-  switch (random_below(6)) {
+  switch (random_below(8)) {
     case 0:
       n = random_below(MAX_DATAGRAM);
       random_fill(out, n);
@@ -76,6 +76,11 @@ static size_t make_datagram(struct world *world, uint8_t *out) {
       n += TUNNEL_BYTES;
       break;
     case 2:
+      n = make_data(world, out, conn_id, OUR_PEER, 1);
+      if (n > 80) n = 20 + random_below(60);
+      store16le(out + 6, (uint32_t)(n - TUNNEL_BYTES));
+      break;
+    case 3:
       n = 20 + random_below(80);
       random_fill(out, n);
       out[0] &= 0x3f;
@@ -84,7 +89,11 @@ static size_t make_datagram(struct world *world, uint8_t *out) {
     default:
       n = make_data(world, out, conn_id, random_below(4) == 0 ? OTHER_PEER : OUR_PEER, random_below(4) != 0);
   }
-  return random_below(3) == 0 ? n : random_below(2) == 0 ? mutate(out, n, MAX_DATAGRAM) : n;
+  if (random_below(3) != 0) return n;
+  n = mutate(out, n, MAX_DATAGRAM);
+  /* The length made right again, so that damage gets past the first look. */
+  if (n >= TUNNEL_BYTES && random_below(2) == 0) store16le(out + 6, (uint32_t)(n - TUNNEL_BYTES));
+  return n;
 }
 
 static void send_datagram(struct world *world, const uint8_t *bytes, size_t n) {
@@ -118,6 +127,14 @@ static void send_train(struct world *world) {
   if (sendmsg(world->sender, &message, 0) == (ssize_t)total) totals.datagrams += count;
 }
 
+void send_some(struct world *world) {
+  uint8_t bytes[MAX_DATAGRAM];
+  for (uint32_t i = random_below(SENT_AT_ONCE) + 1; i > 0; i--) {
+    if (random_below(3) == 0) send_train(world);
+    else send_datagram(world, bytes, make_datagram(world, bytes));
+  }
+}
+
 static uint64_t dropped(const struct world *world) {
   return counter(world, "rxMalformed") + counter(world, "rxUnknownLink") + counter(world, "rxTooLarge") +
          counter(world, "rxBadTag") + counter(world, "rxNoKey") + counter(world, "rxOverrun");
@@ -141,15 +158,12 @@ static void check_entry(const struct world *world, int32_t slot, const int32_t e
 }
 
 void fuzz_datagrams(struct world *world) {
-  uint8_t bytes[MAX_DATAGRAM], used[SLOTS] = {0};
+  uint8_t used[SLOTS] = {0};
   const int32_t slots = offer_slots(world, world->words), out = world->words + 2 * SLOTS;
   const int32_t *words = (const int32_t *)(const void *)world->arena;
   uint64_t received = counter(world, "udpDatagramsReceived"), lost = dropped(world), entries = 0;
   mark_slots(world);
-  for (uint32_t i = random_below(SENT_PER_PART) + 1; i > 0; i--) {
-    if (random_below(3) == 0) send_train(world);
-    else send_datagram(world, bytes, make_datagram(world, bytes));
-  }
+  send_some(world);
   io_poll(world->core, world->words + 4096, 16);
   int32_t offered = 0;
   for (int fruitless = 0; fruitless < 3 && offered < SLOTS;) {

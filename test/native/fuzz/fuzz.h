@@ -64,6 +64,9 @@ int slot_untouched(const struct world *world, uint32_t slot, size_t from, size_t
 /** Writes the numbers of all slots, shuffled, at a word index; returns it. */
 int32_t offer_slots(struct world *world, int32_t at);
 
+/** A few datagrams of all kinds from the sender to the core's socket. */
+void send_some(struct world *world);
+
 void fuzz_datagrams(struct world *world);
 void fuzz_frames(struct world *world);
 void fuzz_calls(struct world *world);

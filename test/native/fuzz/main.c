@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include <arpa/inet.h>
+#include <sanitizer/common_interface_defs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -63,9 +64,14 @@ size_t mutate(uint8_t *bytes, size_t n, size_t max) {
   return n;
 }
 
+/** Also called by the sanitizers before they end the process. */
+static void tell_seed(void) {
+  fprintf(stderr, "repeat with: echo %llu 0 | core-fuzz\n", (unsigned long long)round_seed);
+}
+
 _Noreturn void fail(const char *what, const char *file, int line) {
-  fprintf(stderr, "%s:%d: does not hold: %s\nrepeat with: echo %llu 0 | core-fuzz\n", file, line, what,
-          (unsigned long long)round_seed);
+  fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+  tell_seed();
   abort();
 }
 
@@ -146,6 +152,7 @@ int main(void) {
   unsigned long long seed;
   double seconds;
   if (scanf("%llu %lf", &seed, &seconds) != 2) return 2;
+  __sanitizer_set_death_callback(tell_seed);
   double end = io_now() + seconds * 1000;
   do {
     /* A world for each round: its seed alone repeats it. */
