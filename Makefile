@@ -45,6 +45,7 @@ test:          ## Everything: checks, unit, property, simulation, lab (under 10 
 	@tools/prepare.sh test
 	@$(MAKE) build quickjs
 	@$(MAKE) native ARCH=$(shell uname -m)
+	@$(MAKE) -s -j2 -C test/native
 	@$(TSX) tools/test.ts
 
 test-quickjs:  ## The unit, property and vector tests inside QuickJS, whole: here, and emulated on aarch64, arm, mipsel and mips
