@@ -20,7 +20,8 @@ export class UbusPipe implements Pick<Streams, "connect"> {
   /** How many times somebody connected, and wrote. */
   connects = 0;
   writes = 0;
-  #ends = new Set<() => void>();
+  readonly #ends = new Set<() => void>();
+  readonly #hearers = new Set<(bytes: Uint8Array) => void>();
 
   constructor(ubusd: Ubusd | undefined) {
     this.ubusd = ubusd;
@@ -34,10 +35,13 @@ export class UbusPipe implements Pick<Streams, "connect"> {
       if (!open) return;
       open = false;
       this.#ends.delete(drop);
+      this.#hearers.delete(hear);
       attached?.detach();
       this.#tasks.push(() => handlers.closed(code));
     };
     const drop = () => finish("");
+    const hear = (bytes: Uint8Array) => open && handlers.data(bytes);
+    this.#hearers.add(hear);
     this.#ends.add(drop);
     if (this.ubusd === undefined) finish("ENOENT");
     else {
@@ -63,6 +67,11 @@ export class UbusPipe implements Pick<Streams, "connect"> {
       pause: () => {},
       resume: () => {},
     };
+  }
+
+  /** Puts bytes of anybody's making before the clients. */
+  inject(bytes: Uint8Array): void {
+    for (const hear of this.#hearers) this.#tasks.push(() => hear(bytes));
   }
 
   /** Cuts every connection, as a ubusd that dies. */

@@ -81,6 +81,8 @@ export class Ubusd {
   }
 
   #receive(client: Client, bytes: Uint8Array): void {
+    // What is still on its way from somebody who is gone is not read any more.
+    if (!this.#clients.has(client.id)) return;
     client.reader.push(bytes);
     for (let next = client.reader.next(); next !== undefined; next = client.reader.next()) {
       this.#handle(client, next);

@@ -5,11 +5,9 @@ import { choice, count, flag, list, number, orNull, row, share, text } from "./s
 
 /** How one TCP connection crosses the virtual network. */
 export const TRANSPORTS = ["tcp", "kcp", "quic"] as const;
-export type Transport = (typeof TRANSPORTS)[number];
 
 /** `source`: a client's packets enter here. `destination`: the real connection is made here. */
 export const ROLES = ["source", "destination"] as const;
-export type Role = (typeof ROLES)[number];
 
 /** States of an entry, in the words of EasyTier's table (proxies.md 9). */
 export const ENTRY_STATES = [
@@ -20,7 +18,6 @@ export const ENTRY_STATES = [
   "ClosingDst",
   "Closed",
 ] as const;
-export type EntryState = (typeof ENTRY_STATES)[number];
 
 export const LEVELS = ["info", "warning", "error"] as const;
 

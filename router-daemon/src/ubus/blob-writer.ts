@@ -1,6 +1,12 @@
 import { encodeUtf8 } from "../wire/utf8.ts";
 
 const FIRST_BYTES = 256;
+/** Names whose headers are kept, and the longest of them: those of our own tables, again and again. */
+export const MAX_KEPT_NAMES = 512;
+const MAX_KEPT_NAME_LENGTH = 64;
+/** Texts of one writing that are kept: the rows of a table repeat most of theirs, and an interpreter is slow with characters. */
+export const MAX_KEPT_TEXTS = 256;
+const MAX_KEPT_TEXT_LENGTH = 128;
 /** Bit of id_len: the payload begins with a blobmsg name header. */
 const EXTENDED = 0x80;
 
@@ -15,6 +21,7 @@ const EXTENDED = 0x80;
  */
 export class BlobWriter {
   readonly #maxBytes: number;
+  readonly #texts = new Map<string, Uint8Array>();
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
@@ -35,18 +42,16 @@ export class BlobWriter {
 
   /** Opens a plain attribute; give the result to `close`. */
   open(id: number): number {
-    return this.#openWith(id);
+    const mark = this.#length;
+    this.u32(id * 0x100_0000);
+    return mark;
   }
 
   /** Opens a blobmsg field; elements of an array have an empty name. */
   openField(type: number, name: string): number {
-    const mark = this.#openWith(EXTENDED | type);
-    const at = this.#length;
-    this.u16(0);
-    const length = this.#text(name);
-    this.u8(0);
-    this.#pad();
-    if (!this.#tooLarge) this.#view.setUint16(at, Math.min(length, 0xffff));
+    const mark = this.#length;
+    this.raw(fieldHeader(name));
+    if (!this.#tooLarge) this.#bytes[mark] = EXTENDED | type;
     return mark;
   }
 
@@ -54,8 +59,12 @@ export class BlobWriter {
     if (this.#tooLarge) return;
     const length = this.#length - mark;
     this.#bytes[mark + 1] = length >>> 16;
-    this.#view.setUint16(mark + 2, length & 0xffff);
-    this.#pad();
+    this.#bytes[mark + 2] = length >>> 8;
+    this.#bytes[mark + 3] = length;
+    const padding = -length & 3;
+    if (padding === 0 || !this.#room(padding)) return;
+    this.#bytes.fill(0, this.#length, this.#length + padding);
+    this.#length += padding;
   }
 
   u8(value: number): void {
@@ -88,41 +97,19 @@ export class BlobWriter {
 
   /** UTF-8 with a final NUL. A NUL inside, where readers would stop, becomes U+FFFD. */
   text(text: string): void {
-    this.#text(text);
-    this.u8(0);
+    let bytes = this.#texts.get(text);
+    if (bytes === undefined) {
+      bytes = textBytes(text);
+      const isKept = this.#texts.size < MAX_KEPT_TEXTS && text.length <= MAX_KEPT_TEXT_LENGTH;
+      if (isKept) this.#texts.set(text, bytes);
+    }
+    this.raw(bytes);
   }
 
   raw(bytes: Uint8Array): void {
     if (!this.#room(bytes.length)) return;
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
-  }
-
-  #openWith(head: number): number {
-    const mark = this.#length;
-    this.u8(head);
-    this.u8(0);
-    this.u16(0);
-    return mark;
-  }
-
-  /** Returns the number of bytes. */
-  #text(text: string): number {
-    const from = this.#length;
-    if (!this.#room(text.length)) return 0;
-    for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at);
-      if (code === 0 || code > 127) {
-        this.raw(encodeUtf8(text.slice(at).replaceAll("\0", "\ufffd")));
-        break;
-      }
-      this.#bytes[this.#length++] = code;
-    }
-    return this.#length - from;
-  }
-
-  #pad(): void {
-    while (!this.#tooLarge && this.#length % 4 !== 0) this.u8(0);
   }
 
   #room(bytes: number): boolean {
@@ -139,4 +126,31 @@ export class BlobWriter {
     }
     return true;
   }
+}
+
+const keptHeaders = new Map<string, Uint8Array>();
+
+/** What precedes a field's value, with type and length still zero: id_len, length of the name, name, NUL, padding. */
+function fieldHeader(name: string): Uint8Array {
+  const kept = keptHeaders.get(name);
+  if (kept !== undefined) return kept;
+  const text = textBytes(name);
+  const header = new Uint8Array(4 + ((2 + text.length + 3) & ~3));
+  header[4] = (text.length - 1) >>> 8;
+  header[5] = text.length - 1;
+  header.set(text, 6);
+  if (keptHeaders.size < MAX_KEPT_NAMES && name.length <= MAX_KEPT_NAME_LENGTH) keptHeaders.set(name, header);
+  return header;
+}
+
+/** With the final NUL. */
+function textBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length + 1);
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // Few texts are not ASCII: those are made by way of the general encoder.
+    if (code === 0 || code > 127) return encodeUtf8(`${text.replaceAll("\0", "\ufffd")}\0`);
+    bytes[at] = code;
+  }
+  return bytes;
 }

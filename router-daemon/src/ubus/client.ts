@@ -152,6 +152,9 @@ export class UbusClient {
         this.#objectId = objectId;
         this.#pauseMs = RECONNECT_MIN_MS;
         this.#setState("registered", "");
+      } else if (status === UbusStatus.timeout) {
+        // Whatever it is that does not answer, another connection is worth a try.
+        this.#stream?.destroy();
       } else if (this.#state === "connected") {
         // The one failure ubusd has for a path in use and for a missing right (ubus-wire.md 6).
         this.#retryLater();

@@ -44,8 +44,3 @@ export const UbusStatus = {
 
 /** The object of ubusd to which events are sent, and that one registers with to hear them. */
 export const EVENT_OBJECT = 1;
-/** Smaller ids belong to ubusd. */
-export const FIRST_OBJECT_ID = 1024;
-
-/** The service that OpenWrt runs listens here. */
-export const DEFAULT_UBUS_SOCKET = "/var/run/ubus/ubus.sock";

@@ -1,5 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
+import { MAX_KEPT_NAMES, MAX_KEPT_TEXTS } from "../../../router-daemon/src/ubus/blob-writer.ts";
 import { decodeFields, encodeFields } from "../../../router-daemon/src/ubus/blobmsg.ts";
 import { MAX_DEPTH, MAX_FIELDS, MAX_MESSAGE_BYTES } from "../../../router-daemon/src/ubus/limits.ts";
 import { naiveFields } from "./naive-blob.ts";
@@ -60,6 +61,17 @@ test("what does not fit is no answer at all", (t) => {
   const length = naiveFields(value).length;
   t.is(encodeFields(value, length)?.length, length);
   for (let maxBytes = 0; maxBytes < length; maxBytes++) t.is(encodeFields(value, maxBytes), undefined);
+});
+
+test("more names and texts than are kept are written all the same", (t) => {
+  const value = Object.fromEntries(
+    Array.from({ length: 2 * Math.max(MAX_KEPT_NAMES, MAX_KEPT_TEXTS) }, (_, at) => [
+      `name${at}`,
+      `text ${at}`,
+    ]),
+  );
+  const twice = { first: value, second: value, long: "x".repeat(70_000) };
+  t.is(hex(encodeFields(twice, MAX_MESSAGE_BYTES)), naiveFields(twice).toString("hex"));
 });
 
 test("names like those of JavaScript's own objects are just names", (t) => {

@@ -1,4 +1,5 @@
 import test from "ava";
+import fc from "fast-check";
 import { encodeFields } from "../../../router-daemon/src/ubus/blobmsg.ts";
 import { UbusClient, type UbusState } from "../../../router-daemon/src/ubus/client.ts";
 import { MessageType, UbusStatus } from "../../../router-daemon/src/ubus/constants.ts";
@@ -342,6 +343,37 @@ test("events go out while registered; notifications while somebody is subscribed
   say(MessageType.unsubscribe, { objectId, target });
   await pipe.run();
   t.false(client.hasSubscribers);
+});
+
+test("whatever ubusd or others send, the client stays or comes back, and answers again", async (t) => {
+  const clock = { now: 0 };
+  let next = 0x8000_0001;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 80 }), { maxLength: 6 }),
+      async (chunks) => {
+        const ubusd = new Ubusd(() => next++);
+        const pipe = new UbusPipe(ubusd);
+        const client = new UbusClient({
+          streams: pipe,
+          path: "/ubus",
+          object: calculator,
+          now: () => clock.now,
+        });
+        client.start();
+        for (const chunk of chunks) pipe.inject(chunk);
+        await pipe.run();
+        for (let turn = 0; turn < 8 && client.state !== "registered"; turn++) {
+          clock.now = client.nextTimeout;
+          client.handleTimeout(clock.now);
+          await pipe.run();
+        }
+        t.is(client.state, "registered");
+        client.close();
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
 
 test("closed is closed: no reconnect, and the object is gone", async (t) => {
