@@ -27,50 +27,54 @@ export class SeaHash {
   /** The result of `finish`. */
   low = 0;
   high = 0;
+  /** The lane whose turn it is comes first. */
   readonly #lanes = new Int32Array(8);
-  /** Word index of the lane whose turn it is: 0, 2, 4, 6. */
-  #lane = 0;
   #length = 0;
 
   begin(): void {
     this.#lanes.set(SEEDS);
-    this.#lane = 0;
     this.#length = 0;
   }
 
   /** Takes `count` whole words. */
   words(bytes: Uint8Array, at: number, count: number): void {
     const lanes = this.#lanes;
-    let lane = this.#lane;
+    let [low0, high0] = [lanes[0]!, lanes[1]!];
+    let [low1, high1] = [lanes[2]!, lanes[3]!];
+    let [low2, high2] = [lanes[4]!, lanes[5]!];
+    let [low3, high3] = [lanes[6]!, lanes[7]!];
     this.#length += count * 8;
     for (const end = at + count * 8; at < end; at += 8) {
-      let low =
-        lanes[lane]! ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
+      let low = low0 ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
       let high =
-        lanes[lane + 1]! ^
-        (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24));
-      for (let round = 0; ; round++) {
-        // (high, low) *= K, modulo 2^64: the low words' product in 16-bit halves, the mixed ones only as far as they matter.
-        const low0 = low & 0xffff;
-        const low1 = low >>> 16;
-        const middle = Math.imul(low1, K_LOW_0) + (Math.imul(low0, K_LOW_0) >>> 16);
-        const carry = (Math.imul(low0, K_LOW_1) + (middle & 0xffff)) >>> 16;
-        high =
-          (Math.imul(low1, K_LOW_1) +
-            (middle >>> 16) +
-            carry +
-            Math.imul(low, K_HIGH) +
-            Math.imul(high, K_LOW)) |
-          0;
-        low = Math.imul(low, K_LOW);
-        if (round === 1) break;
-        low ^= high >>> (high >>> 28);
-      }
-      lanes[lane] = low;
-      lanes[lane + 1] = high;
-      lane = (lane + 2) & 7;
+        high0 ^ (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24));
+      // (high, low) *= K, modulo 2^64: the low words' product in 16-bit halves, the mixed ones only as far as they matter.
+      let part0 = low & 0xffff;
+      let part1 = low >>> 16;
+      let middle = Math.imul(part1, K_LOW_0) + (Math.imul(part0, K_LOW_0) >>> 16);
+      let carry = (Math.imul(part0, K_LOW_1) + (middle & 0xffff)) >>> 16;
+      high = (Math.imul(part1, K_LOW_1) + (middle >>> 16) + carry + mixed(low, high)) | 0;
+      low = Math.imul(low, K_LOW);
+      low ^= high >>> (high >>> 28);
+      // And once more.
+      part0 = low & 0xffff;
+      part1 = low >>> 16;
+      middle = Math.imul(part1, K_LOW_0) + (Math.imul(part0, K_LOW_0) >>> 16);
+      carry = (Math.imul(part0, K_LOW_1) + (middle & 0xffff)) >>> 16;
+      high = (Math.imul(part1, K_LOW_1) + (middle >>> 16) + carry + mixed(low, high)) | 0;
+      low = Math.imul(low, K_LOW);
+      // The lanes move up, so that the next one comes first: cheaper than an index.
+      [low0, high0, low1, high1] = [low1, high1, low2, high2];
+      [low2, high2, low3, high3] = [low3, high3, low, high];
     }
-    this.#lane = lane;
+    lanes[0] = low0;
+    lanes[1] = high0;
+    lanes[2] = low1;
+    lanes[3] = high1;
+    lanes[4] = low2;
+    lanes[5] = high2;
+    lanes[6] = low3;
+    lanes[7] = high3;
   }
 
   /** Takes the last 0 … 7 bytes and ends. The bytes behind them, up to a whole word, must be zero. */
@@ -83,11 +87,15 @@ export class SeaHash {
     // One more word through a lane that is 0 diffuses the sum.
     lanes[0] = low;
     lanes[1] = high;
-    this.#lane = 0;
     this.words(ZERO_WORD, 0, 1);
-    this.low = lanes[0]!;
-    this.high = lanes[1]!;
+    this.low = lanes[6]!;
+    this.high = lanes[7]!;
   }
+}
+
+/** What the high words add to the high word of the product. */
+function mixed(low: number, high: number): number {
+  return Math.imul(low, K_HIGH) + Math.imul(high, K_LOW);
 }
 
 const ZERO_WORD = new Uint8Array(8);
