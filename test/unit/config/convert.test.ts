@@ -233,7 +233,7 @@ test("putting into a file keeps names, what is switched off, and what the TOML d
 	option hostname 'home'
 config peer 'office'
 	option name 'the office'
-	option uri 'udp://203.0.113.5'
+	list uri 'udp://203.0.113.5'
 	option enabled '0'
 config peer
 	option uri 'udp://203.0.113.9'

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import test from "ava";
 import fc from "fast-check";
 import { isUciText, UCI_LIMITS, type UciDocument } from "../../../router-daemon/src/config/uci/document.ts";
-import { parseUci, type UciFault } from "../../../router-daemon/src/config/uci/parser.ts";
+import { parseUci } from "../../../router-daemon/src/config/uci/parser.ts";
+import type { UciFault } from "../../../router-daemon/src/config/uci/words.ts";
 import { writeUci } from "../../../router-daemon/src/config/uci/writer.ts";
 
 /** The sections of a text, without places. */

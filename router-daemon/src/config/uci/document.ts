@@ -57,9 +57,15 @@ export function isUciText(text: string): boolean {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const UNWRITABLE = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd\p{Cs}]/u;
 
-/** How `uci` names a section: by its name, or `@peer[1]`, counted among all sections of its type. */
-export function sectionAddress(document: UciDocument, section: UciSection): string {
-  if (section.name !== "") return section.name;
-  const ofType = document.sections.filter(({ type }) => type === section.type);
-  return `@${section.type}[${ofType.indexOf(section)}]`;
+/** How `uci` names each section: by its name, or `@peer[1]`, counted among all sections of its type. */
+export function sectionAddresses({ sections }: UciDocument): ReadonlyMap<UciSection, string> {
+  const counts = new Map<string, number>();
+  return new Map(
+    sections.map((section) => {
+      const { type, name } = section;
+      const index = counts.get(type) ?? 0;
+      counts.set(type, index + 1);
+      return [section, name === "" ? `@${type}[${index}]` : name];
+    }),
+  );
 }

@@ -18,12 +18,13 @@ export function uciOf(values: Partial<Config>): UciDocument {
  * speak of is replaced. Of a list, sections that say the same stay as they are, and so do those that are switched off.
  */
 export function mergeUci(base: UciDocument, values: Partial<Config>): UciDocument {
-  const listeners = base.sections.length === 0 ? DEFAULTS.listeners : undefined;
-  const wanted: Partial<Config> = { ...(listeners === undefined ? {} : { listeners }), ...values };
-  let sections = base.sections;
+  // In uci lists are what the file shows: a new one shows the listeners that TOML has without saying so.
+  const preset = base.sections.length === 0 ? { listeners: DEFAULTS.listeners } : {};
+  const wanted: Partial<Config> = { ...preset, ...values };
+  let { sections } = base;
   for (const { type, count } of UCI_SECTIONS) {
+    if (count === "one") sections = withSection(sections, type);
     for (const option of OPTION_LIST.filter(({ uci }) => uci.section === type)) {
-      if (count === "one") sections = withSection(sections, type);
       const value = wanted[option.key];
       if (value === undefined) continue;
       sections = isList(option)
@@ -95,11 +96,13 @@ function identity(value: unknown): string {
 
 /** What a section says as an item, for comparing; undefined when it says nothing sensible. */
 function identityOf(section: UciSection, option: ListOption<unknown>): string | undefined {
-  const written = section.options.filter(({ name }) => !Object.hasOwn(ITEM_OPTIONS, name));
-  const only = written.find(({ name }) => name === option.uci.option)?.value;
-  const value =
-    option.uci.option === "" ? Object.fromEntries(written.map(({ name, value }) => [name, value])) : only;
-  const parsed = option.item.parse(value, "uci");
+  const parts = Object.fromEntries(
+    section.options
+      .filter(({ name }) => !Object.hasOwn(ITEM_OPTIONS, name))
+      // A list of one is as good as the one.
+      .map(({ name, value }) => [name, typeof value !== "string" && value.length === 1 ? value[0] : value]),
+  );
+  const parsed = option.item.parse(option.uci.option === "" ? parts : parts[option.uci.option], "uci");
   return parsed.ok ? identity(parsed.value) : undefined;
 }
 

@@ -6,7 +6,7 @@ import type { RawConfig, RawItem, RawOption } from "../raw.ts";
 import { RULE_PARTS } from "../rule.ts";
 import { didYouMean } from "../suggest.ts";
 import { UNSUPPORTED, unsupportedText } from "../unsupported.ts";
-import { sectionAddress, type UciDocument, type UciOption, type UciSection } from "./document.ts";
+import { sectionAddresses, type UciDocument, type UciOption, type UciSection } from "./document.ts";
 import { parseUci } from "./parser.ts";
 import { ITEM_OPTIONS, UCI_SECTIONS, type UciSectionInfo } from "./sections.ts";
 
@@ -29,6 +29,7 @@ export function readUci(text: string, source: string, problems: ProblemList): Ra
 class UciReader {
   readonly options = new Map<OptionKey, RawOption>();
   readonly #document: UciDocument;
+  readonly #addresses: ReadonlyMap<UciSection, string>;
   readonly #source: string;
   readonly #problems: ProblemList;
   /** The sections of which there may be one. */
@@ -36,6 +37,7 @@ class UciReader {
 
   constructor(document: UciDocument, source: string, problems: ProblemList) {
     this.#document = document;
+    this.#addresses = sectionAddresses(document);
     this.#source = source;
     this.#problems = problems;
     // A list is what its sections say: none = empty, not the default.
@@ -190,13 +192,13 @@ class UciReader {
   }
 
   #sectionOrigin(section: UciSection): Origin {
-    const address = sectionAddress(this.#document, section);
+    const address = this.#addresses.get(section) ?? "";
     const { line } = section;
     return { source: this.#source, place: `${address}, line ${line}`, section: address, line };
   }
 
   #optionOrigin(section: UciSection, { name, lines }: UciOption): Origin {
-    const address = sectionAddress(this.#document, section);
+    const address = this.#addresses.get(section) ?? "";
     const line = lines[0] ?? section.line;
     const place = `${address}.${name}, line ${line}`;
     return { source: this.#source, place, section: address, option: name, line };
