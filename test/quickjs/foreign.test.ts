@@ -20,7 +20,7 @@ for (const machine of MACHINES) {
     test.skip(`QuickJS on ${machine} (${missing})`, () => undefined);
     continue;
   }
-  const options = { machine, shareOfRuns: all ? 0.02 : 0.01, timeoutMs: all ? 600_000 : 60_000 };
+  const options = { machine, shareOfRuns: all ? 0.02 : 0.01, timeoutMs: all ? 600_000 : 180_000 };
   runInside(all ? quickFiles() : wordFiles(), options);
 }
 

@@ -6,5 +6,5 @@ const all = process.env.QUICKJS === "all";
 runInside(all ? allFiles() : quickFiles(), {
   machine: "host",
   shareOfRuns: all ? 0.3 : 0.05,
-  timeoutMs: all ? 600_000 : 60_000,
+  timeoutMs: all ? 600_000 : 180_000,
 });

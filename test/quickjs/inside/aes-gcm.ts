@@ -54,21 +54,36 @@ function counterBlock(nonce: Uint8Array, counter: number): Uint8Array {
 }
 
 function xored(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return a.map((byte, at) => byte ^ b[at]!);
+  const both = new Uint8Array(16);
+  for (let at = 0; at < 16; at++) both[at] = a[at]! ^ b[at]!;
+  return both;
 }
 
-/** In GF(2^128), bits from left to right. */
+/** In GF(2^128), bits from left to right: four words of each, the leftmost first. */
 function multiplied(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const product = new Uint8Array(16);
-  const shifted = b.slice();
-  for (let bit = 0; bit < 128; bit++) {
-    if ((a[bit >> 3]! >> (7 - (bit & 7))) & 1)
-      for (let at = 0; at < 16; at++) product[at] = product[at]! ^ shifted[at]!;
-    const carry = shifted[15]! & 1;
-    for (let at = 15; at > 0; at--) shifted[at] = (shifted[at]! >> 1) | (shifted[at - 1]! << 7);
-    shifted[0] = (shifted[0]! >> 1) ^ (carry ? 0xe1 : 0);
+  const left = new DataView(a.buffer, a.byteOffset, 16);
+  const right = new DataView(b.buffer, b.byteOffset, 16);
+  let [w0, w1, w2, w3] = [right.getInt32(0), right.getInt32(4), right.getInt32(8), right.getInt32(12)];
+  let [p0, p1, p2, p3] = [0, 0, 0, 0];
+  for (let at = 0; at < 16; at += 4) {
+    for (let word = left.getInt32(at), bit = 0; bit < 32; word <<= 1, bit++) {
+      const mask = word >> 31;
+      p0 ^= w0 & mask;
+      p1 ^= w1 & mask;
+      p2 ^= w2 & mask;
+      p3 ^= w3 & mask;
+      const carry = -(w3 & 1) & 0xe1000000;
+      w3 = (w3 >>> 1) | (w2 << 31);
+      w2 = (w2 >>> 1) | (w1 << 31);
+      w1 = (w1 >>> 1) | (w0 << 31);
+      w0 = (w0 >>> 1) ^ carry;
+    }
   }
-  return product;
+  const product = new DataView(new ArrayBuffer(16));
+  [p0, p1, p2, p3].forEach((word, at) => {
+    product.setInt32(4 * at, word);
+  });
+  return new Uint8Array(product.buffer);
 }
 
 function roundKeys(key: Uint8Array): Uint8Array {
@@ -94,19 +109,23 @@ function doubled(byte: number): number {
 function encryptBlock(keys: Uint8Array, block: Uint8Array): Uint8Array {
   let state = xored(block, keys.subarray(0, 16));
   for (let round = 1; round <= ROUNDS; round++) {
-    const before = state;
+    const next = new Uint8Array(16);
     // Bytes are substituted, and row r of the columns moves r columns to the left.
-    state = before.map((_, at) => BOX[before[(at + 4 * (at & 3)) & 15]!]!);
-    if (round < ROUNDS) state = mixedColumns(state);
-    state = xored(state, keys.subarray(16 * round, 16 * round + 16));
+    for (let at = 0; at < 16; at++) next[at] = BOX[state[(at + 4 * (at & 3)) & 15]!]!;
+    if (round < ROUNDS) mixColumns(next);
+    for (let at = 0; at < 16; at++) next[at] = next[at]! ^ keys[16 * round + at]!;
+    state = next;
   }
   return state;
 }
 
-function mixedColumns(state: Uint8Array): Uint8Array {
-  return state.map((byte, at) => {
-    const column = at & 12;
-    const next = (by: number) => state[column + ((at + by) & 3)]!;
-    return doubled(byte) ^ doubled(next(1)) ^ next(1) ^ next(2) ^ next(3);
-  });
+function mixColumns(state: Uint8Array): void {
+  for (let column = 0; column < 16; column += 4) {
+    const [a, b, c, d] = state.slice(column, column + 4) as unknown as [number, number, number, number];
+    const all = a ^ b ^ c ^ d;
+    state[column] = a ^ all ^ doubled(a ^ b);
+    state[column + 1] = b ^ all ^ doubled(b ^ c);
+    state[column + 2] = c ^ all ^ doubled(c ^ d);
+    state[column + 3] = d ^ all ^ doubled(d ^ a);
+  }
 }

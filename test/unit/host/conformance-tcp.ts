@@ -166,7 +166,7 @@ export function tcpConformance(suite: Suite): void {
       t.is(d.host.tcpError(handle), E.CONNRESET);
       close();
     },
-    ["tcp"],
+    ["tcp", "reset"],
   );
 
   suite.test(

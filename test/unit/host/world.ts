@@ -21,7 +21,7 @@ export interface World {
   readonly lacks: Partial<Record<WorldFeature, string>>;
 }
 
-export type WorldFeature = "ipv6" | "tcp" | "wake" | "native-arguments";
+export type WorldFeature = "ipv6" | "tcp" | "reset" | "wake" | "native-arguments";
 
 export interface Service {
   readonly port: number;
