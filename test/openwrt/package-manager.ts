@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -48,21 +49,30 @@ class Installed {
     return [...this.#hashes.keys()];
   }
 
-  /** @param keptSuffix what the new version of a changed configuration file is called */
-  unpack(files: readonly PackedFile[], conffiles: readonly string[], keptSuffix: string): void {
+  /**
+   * Configuration that was changed stays, and the new one lies beside it.
+   * @param beside what the new version is called: `-opkg`, which stays for good, `.apk-new`, which belongs to the package
+   */
+  unpack(files: readonly PackedFile[], conffiles: readonly string[], beside: "-opkg" | ".apk-new"): void {
     const gone = this.paths.filter((path) => !files.some((file) => file.path === path));
     for (const path of gone) this.#delete(path);
     for (const { path, mode, content } of files) {
-      const changed = conffiles.includes(`/${path}`) && this.#isChanged(path);
-      const target = join(this.#root.path, changed ? path + keptSuffix : path);
-      if (changed && hash(content) === this.#hashes.get(path)) continue;
-      mkdirSync(dirname(target), { recursive: true });
-      writeFileSync(`${target}.unpacked`, content);
-      chmodSync(`${target}.unpacked`, mode);
-      execFileSync("mv", ["-f", `${target}.unpacked`, target]);
-      if (!changed) this.#hashes.set(path, hash(content));
+      const kept = conffiles.includes(`/${path}`) && this.#isChanged(path);
+      if (kept && hash(content) === this.#hashOnDisk(path)) continue;
+      const target = kept ? path + beside : path;
+      this.#write(target, mode, content);
+      if (!kept || beside === ".apk-new") this.#hashes.set(target, hash(content));
     }
     this.conffiles = conffiles;
+  }
+
+  /** Through another name: the old file may be a program that runs. */
+  #write(path: string, mode: number, content: Uint8Array): void {
+    const target = join(this.#root.path, path);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(`${target}.unpacked`, content);
+    chmodSync(`${target}.unpacked`, mode);
+    renameSync(`${target}.unpacked`, target);
   }
 
   /** Everything but changed configuration; folders that become empty go too. */
@@ -75,9 +85,14 @@ class Installed {
   }
 
   #isChanged(path: string): boolean {
-    const target = join(this.#root.path, path);
     const known = this.#hashes.get(path);
-    return known !== undefined && existsSync(target) && hash(readFileSync(target)) !== known;
+    const now = this.#hashOnDisk(path);
+    return known !== undefined && now !== undefined && now !== known;
+  }
+
+  #hashOnDisk(path: string): string | undefined {
+    const target = join(this.#root.path, path);
+    return existsSync(target) ? hash(readFileSync(target)) : undefined;
   }
 
   #delete(path: string): void {

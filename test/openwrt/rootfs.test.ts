@@ -83,7 +83,15 @@ async function configure(root: OpenWrtRoot): Promise<void> {
   await root.untilTable(true);
 }
 
+/** What a 16 MB router can spare, compressed. */
+const MAX_PACKAGE_BYTES = 1_000_000;
+
 for (const format of ["ipk", "apk"] as const) {
+  test.serial(`${format}: the daemon's package is small enough for a router with little flash`, (t) => {
+    const { length } = FORMATS[format].build(daemonPackage("x86_64", routerExecutable()));
+    t.true(length <= MAX_PACKAGE_BYTES, `${length} bytes`);
+  });
+
   test.serial(
     `${format}: fresh from the package nothing runs, and the log says what is missing`,
     async (t) => {
@@ -148,6 +156,7 @@ for (const format of ["ipk", "apk"] as const) {
       const network = root.read("/etc/config/network");
       const firewall = root.read("/etc/config/firewall");
       const first = root.procd.pid("kcp-router");
+      const files = await root.fileNames();
       // The user has changed what the package made: that, too, is kept.
       await root.uci("firewall.kcp_router_zone.input=REJECT");
       await install(2);
@@ -156,6 +165,9 @@ for (const format of ["ipk", "apk"] as const) {
       t.is(root.read("/etc/config/kcp-router"), config);
       t.is(root.read("/etc/config/network"), network);
       t.is(root.read("/etc/config/firewall"), firewall.replace("input 'ACCEPT'", "input 'REJECT'"));
+      // The new release's configuration lies beside the user's, as the package manager does it.
+      const beside = (await root.fileNames()).filter((name) => !files.includes(name));
+      t.deepEqual(beside, [`./etc/config/kcp-router${format === "ipk" ? "-opkg" : ".apk-new"}`]);
       await manager.remove("kcp-router");
       t.is(root.read("/etc/config/firewall"), FIREWALL_CONFIG);
     });

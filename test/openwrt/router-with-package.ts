@@ -8,7 +8,12 @@ import { routerExecutable } from "./executable.ts";
 import { OpenWrtRoot, type RootOptions } from "./openwrt-root.ts";
 import { Opkg } from "./package-manager.ts";
 
-export const NETWORK_CONFIG = "\nconfig interface 'lan'\n\toption device 'lan'\n\toption proto 'static'\n";
+export const NETWORK_CONFIG = `
+config interface 'lan'
+	option device 'lan'
+	option proto 'static'
+
+`;
 
 /** What a router is shipped with: LAN to WAN is allowed, everything else is not. */
 export const FIREWALL_CONFIG = `
@@ -23,6 +28,7 @@ config zone 'wan'
 config forwarding 'out'
 	option src 'lan'
 	option dest 'wan'
+
 `;
 
 export interface PackagedRouter {

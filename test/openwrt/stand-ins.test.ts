@@ -32,7 +32,7 @@ test.serial("uci: what is set is staged, and commit puts it in place with a rena
     t.is(
       root.read("/etc/config/x"),
       "\nconfig one 'first'\n\toption a '2'\n\toption c 'x y'\n\nconfig two\n\toption b 'it'\\''s'\n" +
-        "\nconfig three 'third'\n\tlist l '1'\n\tlist l '2'\n",
+        "\nconfig three 'third'\n\tlist l '1'\n\tlist l '2'\n\n",
     );
     t.not((await root.shell("uci -q get x.first.none")).status, 0);
     await root.must("uci delete x.first; uci commit");
