@@ -90,7 +90,7 @@ export class ConnectionOutput<Owner> {
       return;
     }
     connection.recovery.settle(this.#now);
-    while (!this.isStopped && this.#hasControl(connection)) if (!this.#sendControl(connection)) return;
+    while (!this.isStopped && this.#hasControl(connection)) if (!this.#sendControl(connection)) break;
     if (connection.isOpen) this.#sendData(connection, quantum);
   }
 

@@ -10,7 +10,8 @@
 import type { CongestionFactory, SlotPool, SlotQuota } from "kcp-ts";
 import { Stamp } from "kcp-ts/recovery";
 import type { CloseReason } from "../kcp/types.ts";
-import { type ChecksumForm, otherForm, TAG_BYTES } from "./checksum.ts";
+import { type ChecksumForm, TAG_BYTES } from "./checksum.ts";
+import { ConnectionStreams } from "./connection-streams.ts";
 import { type FrameReader, QuicError, RESET_TOKEN_BYTES } from "./frames.ts";
 import {
   ACK_DELAY_EXPONENT,
@@ -18,29 +19,21 @@ import {
   DRAIN_PROBE_TIMEOUTS,
   HANDSHAKE_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
-  INITIAL_STREAM_WINDOW,
   KEEP_ALIVE_MS,
   MAX_ACK_DELAY_MS,
   MAX_CLOSE_REPEATS,
   MAX_HANDSHAKE_RECORDS,
   MAX_SENT_RECORDS,
   STOCK_DATAGRAM_BYTES,
-  STREAM_WINDOW_POOL_SHIFT,
   SUSPECT_AFTER_MS,
   UNUSED_CONNECTION_MS,
-  WINDOW_UPDATE_SHIFT,
 } from "./limits.ts";
 import { LOCAL_CID_BYTES, PacketKind } from "./packet.ts";
 import { PacketSpace } from "./packet-space.ts";
 import { type PacketOwner, Recovery } from "./recovery.ts";
 import { Item, Record as Sent, STREAM_ITEMS } from "./sent-packets.ts";
-import { StreamCore, type StreamHost } from "./stream-core.ts";
-import {
-  DEFAULT_PARAMETERS,
-  decodeParameters,
-  encodeParameters,
-  type TransportParameters,
-} from "./transport-parameters.ts";
+import type { StreamCore } from "./stream-core.ts";
+import { DEFAULT_PARAMETERS, decodeParameters, encodeParameters } from "./transport-parameters.ts";
 import type { QuicEndpointCounters, QuicLimits } from "./types.ts";
 
 /** What a connection needs of its endpoint. */
@@ -92,10 +85,7 @@ export interface Closing {
 
 const NO_REASON_TEXT = new Uint8Array(0);
 
-export class Connection<Owner> implements StreamHost, PacketOwner {
-  readonly host: ConnectionHost<Owner>;
-  readonly isClient: boolean;
-  readonly peerId: number;
+export class Connection<Owner> extends ConnectionStreams<Owner> implements PacketOwner {
   readonly createdAt: number;
   readonly localCid: Uint8Array;
   readonly originalCid: Uint8Array;
@@ -118,7 +108,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
   pending = 0;
   /** Our own block, in the space where it belongs. */
   readonly block: Uint8Array;
-  peer: TransportParameters = DEFAULT_PARAMETERS;
   datagramBytes = STOCK_DATAGRAM_BYTES;
   keyPhase = false;
   /** Number of the packet that ended the old key phase. */
@@ -128,28 +117,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
   /** RETIRE_CONNECTION_ID frames to send, as sequence numbers. */
   readonly retire: number[] = [];
   resetToken: Uint8Array | undefined;
-
-  // ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────
-  readonly streams = new Map<number, StreamCore>();
-  /** Streams that may be opened (client), or have been (server): a count. */
-  openedStreams = 0;
-  /** How many the peer allows us, and how many we allow it. */
-  maxStreamsPeer = 0;
-  maxStreamsLocal = 0;
-  queueHead: StreamCore | undefined = undefined;
-  #queueTail: StreamCore | undefined = undefined;
-  pendingHead: StreamCore | undefined = undefined;
-  #pendingTail: StreamCore | undefined = undefined;
-
-  // ── flow control of the connection, bytes ─────────────────────────────────────────────────────────────────────────
-  /** New stream bytes that were sent, and how many the peer allows. */
-  sentData = 0;
-  maxDataPeer = 0;
-  maxDataLocal: number;
-  readonly #window: number;
-  readonly #streamWindow: number;
-  #receivedData = 0;
-  #consumedData = 0;
 
   // ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   receivedBytes = 0;
@@ -165,7 +132,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
   isPaced = false;
   closeRepeats = 0;
   owesClose = false;
-  #unusedSince: number;
   #drainUntil = Infinity;
 
   // ── places in the endpoint's structures; only it changes them ─────────────────────────────────────────────────────
@@ -176,14 +142,10 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
 
   constructor(options: ConnectionOptions<Owner>) {
     const { host, isClient, now } = options;
-    this.host = host;
-    this.isClient = isClient;
-    this.peerId = options.peerId;
-    this.quota = host.quotaOf(options.peerId);
+    super(host, isClient, options.peerId, now);
     this.createdAt = now;
     this.lastHeardAt = now;
     this.lastElicitedAt = now;
-    this.#unusedSince = now;
     this.form = options.form;
     this.localCid = options.localCid;
     this.remoteCid = options.remoteCid;
@@ -191,19 +153,14 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     this.hasRemoteCid = !isClient;
     this.spaces = [this.initial, this.handshake, this.data];
     this.recovery = new Recovery(this, this.spaces, options.rttMs, MAX_ACK_DELAY_MS);
-    const poolBytes = host.pool.slotCount * host.pool.slotBytes;
-    this.#streamWindow = Math.min(INITIAL_STREAM_WINDOW, poolBytes >>> STREAM_WINDOW_POOL_SHIFT);
-    this.#window = Math.max(2 * this.#streamWindow, poolBytes >>> (STREAM_WINDOW_POOL_SHIFT - 1));
-    this.maxDataLocal = this.#window;
-    this.maxStreamsLocal = isClient ? 0 : host.limits.maxStreamsPerConnection;
     this.block = encodeParameters({
       ...DEFAULT_PARAMETERS,
       originalDestinationCid: isClient ? undefined : options.originalCid,
       maxIdleTimeoutMs: IDLE_TIMEOUT_MS,
       maxDatagramBytes: STOCK_DATAGRAM_BYTES,
       maxData: this.maxDataLocal,
-      maxStreamDataLocal: this.#streamWindow,
-      maxStreamDataRemote: this.#streamWindow,
+      maxStreamDataLocal: this.streamWindow,
+      maxStreamDataRemote: this.streamWindow,
       maxStreams: this.maxStreamsLocal,
       ackDelayExponent: ACK_DELAY_EXPONENT,
       maxAckDelayMs: MAX_ACK_DELAY_MS,
@@ -211,10 +168,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
       extendedDatagramBytes: host.limits.extendedDatagramBytes,
     });
     if (isClient) this.pending = Item.crypto;
-  }
-
-  get pool(): SlotPool {
-    return this.host.pool;
   }
 
   get isExtended(): boolean {
@@ -238,16 +191,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     return this.recovery.lostShare;
   }
 
-  /** Streams that could be opened now. */
-  get streamCredit(): number {
-    return this.isOpen && this.isClient ? this.maxStreamsPeer - this.openedStreams : 0;
-  }
-
   // ── what its streams need ───────────────────────────────────────────────────────────────────────────────────────────
-
-  get spareSlots(): number {
-    return this.host.limits.spareSlots;
-  }
 
   get chunkBytes(): number {
     return this.datagramBytes - TAG_BYTES - MAX_DATA_HEADER_BYTES - this.remoteCid.length;
@@ -257,87 +201,8 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     return Math.floor((this.recovery.controller?.windowBytes ?? 0) / this.datagramBytes);
   }
 
-  readonly quota: SlotQuota;
-
   get smoothedRttMs(): number {
     return this.recovery.roundTrip.smoothedMs;
-  }
-
-  requestOutput(core: StreamCore): void {
-    if (!this.isAlive) return;
-    if (core.pending !== 0 && !core.isPending) {
-      core.isPending = true;
-      core.nextPending = undefined;
-      if (this.#pendingTail === undefined) this.pendingHead = core;
-      else this.#pendingTail.nextPending = core;
-      this.#pendingTail = core;
-    }
-    if (core.send.hasOutput && !core.isQueued) {
-      core.isQueued = true;
-      // What is repeated holds up its reader: it goes first.
-      if (core.send.lostChunks > 0) {
-        core.nextQueued = this.queueHead;
-        this.queueHead = core;
-        this.#queueTail ??= core;
-      } else this.#enqueue(core);
-    }
-    this.host.requestPoll(this);
-  }
-
-  #enqueue(core: StreamCore): void {
-    core.nextQueued = undefined;
-    if (this.#queueTail === undefined) this.queueHead = core;
-    else this.#queueTail.nextQueued = core;
-    this.#queueTail = core;
-  }
-
-  /** The stream at the head has had its turn. */
-  rotateQueue(): void {
-    const core = this.queueHead!;
-    if (core.nextQueued === undefined) return;
-    this.queueHead = core.nextQueued;
-    this.#enqueue(core);
-  }
-
-  /** The stream at the head has nothing to send, or may not. */
-  leaveQueue(): void {
-    const core = this.queueHead!;
-    this.queueHead = core.nextQueued;
-    if (this.queueHead === undefined) this.#queueTail = undefined;
-    core.nextQueued = undefined;
-    core.isQueued = false;
-  }
-
-  leavePending(): void {
-    const core = this.pendingHead!;
-    this.pendingHead = core.nextPending;
-    if (this.pendingHead === undefined) this.#pendingTail = undefined;
-    core.nextPending = undefined;
-    core.isPending = false;
-  }
-
-  noteReceived(bytes: number): boolean {
-    this.#receivedData += bytes;
-    return this.#receivedData <= this.maxDataLocal;
-  }
-
-  noteConsumed(bytes: number): void {
-    this.#consumedData += bytes;
-    if (this.maxDataLocal - this.#consumedData > this.#window - (this.#window >>> WINDOW_UPDATE_SHIFT))
-      return;
-    this.maxDataLocal = this.#consumedData + this.#window;
-    this.owe(Item.maxData);
-  }
-
-  streamOver(core: StreamCore): void {
-    if (!this.streams.delete(core.id)) return;
-    if (!this.isClient) {
-      this.maxStreamsLocal++;
-      const { maxStreamsPerConnection } = this.host.limits;
-      // Told in steps: when an eighth of what we allow has gone.
-      if (this.maxStreamsLocal % Math.max(1, maxStreamsPerConnection >>> 3) === 0) this.owe(Item.maxStreams);
-    }
-    if (this.streams.size === 0) this.#unusedSince = this.#settledAt;
   }
 
   owe(items: number): void {
@@ -346,38 +211,15 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     this.host.requestPoll(this);
   }
 
-  /** Client: a new stream; undefined = the peer allows no more. */
-  openStream(now: number): StreamCore | undefined {
-    if (this.streamCredit <= 0) return undefined;
-    return this.#addStream(4 * this.openedStreams++, now);
+  protected requestPoll(): void {
+    this.host.requestPoll(this);
   }
 
-  #addStream(id: number, now: number): StreamCore {
-    const maxSend = this.isClient ? this.peer.maxStreamDataRemote : this.peer.maxStreamDataLocal;
-    const core = new StreamCore(id, this, maxSend, this.#streamWindow, now);
-    this.streams.set(id, core);
-    return core;
+  protected streamOpened(core: StreamCore): void {
+    this.host.streamOpened(this, core, this.now);
   }
 
   // ── what the peer says ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The stream of a frame that the peer sends on it: undefined = it is over; a number = the error that closes the connection. */
-  streamFor(id: number, now: number): StreamCore | undefined | number {
-    const core = this.streams.get(id);
-    if (core !== undefined) return core;
-    // Only clients open streams here, and only bidirectional ones (proxies.md 6.2).
-    if (id % 4 !== 0) return QuicError.streamLimit;
-    const index = id / 4;
-    if (index < this.openedStreams) return undefined;
-    if (this.isClient) return QuicError.streamState;
-    if (index >= this.maxStreamsLocal) return QuicError.streamLimit;
-    // A stream opens all that are below it (RFC 9000, 2.1).
-    while (this.openedStreams <= index) {
-      const opened = this.#addStream(4 * this.openedStreams++, now);
-      this.host.streamOpened(this, opened, now);
-    }
-    return this.streams.get(id);
-  }
 
   /** The peer's block. Returns the error that closes the connection, or 0. */
   handleBlock(at: number, length: number, sourceCid: Uint8Array): number {
@@ -406,16 +248,15 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     const seed = new DataView(this.localCid.buffer, this.localCid.byteOffset, LOCAL_CID_BYTES).getUint32(0);
     this.recovery.start(this.host.congestion, this.datagramBytes, seed);
     this.recovery.dropSpace(this.initial);
+    this.pending &= ~Item.crypto;
     if (this.isClient) {
       // The server hears 1-RTT packets only after a Handshake packet; asking for an answer repeats it when it is lost.
       this.handshake.owesPing = true;
       this.handshake.ackAtMs = now;
     } else {
       this.recovery.dropSpace(this.handshake);
-      this.pending &= ~Item.crypto;
       this.owe(Item.handshakeDone);
     }
-    this.#unusedSince = now;
     this.host.connectionOpen(this, now);
     this.host.requestPoll(this);
   }
@@ -423,12 +264,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
   /** HANDSHAKE_DONE. */
   confirm(): void {
     if (!this.handshake.isDropped) this.recovery.dropSpace(this.handshake);
-  }
-
-  handleMaxData(limit: number): void {
-    if (limit <= this.maxDataPeer) return;
-    this.maxDataPeer = limit;
-    for (const core of this.streams.values()) if (core.send.hasOutput) this.requestOutput(core);
   }
 
   handleMaxStreams(limit: number, now: number): void {
@@ -461,7 +296,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     const { bytes } = this.pool;
     this.remoteCid = bytes.slice(dataAt, dataAt + dataBytes);
     this.resetToken = bytes.slice(dataAt + dataBytes, dataAt + dataBytes + RESET_TOKEN_BYTES);
-    this.setNow(now);
+    this.now = now;
     this.host.requestPoll(this);
     return 0;
   }
@@ -484,7 +319,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     const told = sent.told(record);
     if (told >= 0) space.received.forgetUpTo(told);
     if ((items & STREAM_ITEMS) !== 0) {
-      sent.stream(record)!.handleAcknowledged(items, sent.cells[cell + Sent.chunk]!, this.#settledAt);
+      sent.stream(record)!.handleAcknowledged(items, sent.cells[cell + Sent.chunk]!, this.now);
     }
   }
 
@@ -503,16 +338,9 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
 
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #settledAt = 0;
-
-  /** Before input is handled and before output is made. */
-  setNow(now: number): void {
-    this.#settledAt = now;
-  }
-
   /** Whatever is due. */
   handleTimeout(now: number): void {
-    this.setNow(now);
+    this.now = now;
     if (!this.isAlive) {
       if (now >= this.#drainUntil) this.#leave();
       return;
@@ -548,7 +376,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
 
   get #unusedAt(): number {
     if (!this.isClient || this.state !== "open" || this.streams.size > 0) return Infinity;
-    return this.#unusedSince + UNUSED_CONNECTION_MS;
+    return this.unusedSince + UNUSED_CONNECTION_MS;
   }
 
   get #suspectAt(): number {
@@ -564,7 +392,7 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
 
   /** When `handleTimeout` and `poll` have something to do, if nothing comes in before. */
   get nextTimeout(): number {
-    if (!this.isAlive) return this.owesClose ? this.#settledAt : this.#drainUntil;
+    if (!this.isAlive) return this.owesClose ? this.now : this.#drainUntil;
     let at = Math.min(this.recovery.nextTimeout, this.#idleAt, this.#keepAliveAt, this.#unusedAt);
     at = Math.min(at, this.#suspectAt, this.#handshakeAt);
     if (this.isPaced) at = Math.min(at, this.recovery.paceAtMs);
@@ -627,12 +455,9 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     const ptoMs = this.recovery.roundTrip.probeTimeoutMs(MAX_ACK_DELAY_MS);
     this.#drainUntil = now + DRAIN_PROBE_TIMEOUTS * ptoMs;
     this.pending = 0;
-    const cores = [...this.streams.values()];
-    this.streams.clear();
+    const cores = this.clearStreams();
     this.host.connectionClosed(this, reason, now);
     for (const core of cores) core.disconnect();
-    this.queueHead = this.#queueTail = undefined;
-    this.pendingHead = this.#pendingTail = undefined;
     for (const space of this.spaces) {
       space.sent.clear();
       space.ackAtMs = Infinity;
@@ -644,11 +469,6 @@ export class Connection<Owner> implements StreamHost, PacketOwner {
     if (this.state === "gone") return;
     this.state = "gone";
     this.host.connectionGone(this);
-  }
-
-  /** The other form of the checksum, for another attempt. */
-  get otherForm(): ChecksumForm {
-    return otherForm(this.form);
   }
 }
 

@@ -401,7 +401,7 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
       connection.isPolled = false;
       if (connection.state !== "gone") {
         output.isCut = false;
-        connection.setNow(now);
+        connection.now = now;
         output.poll(connection, this.#pollHead === undefined ? ALL_DATAGRAMS : FAIR_QUANTUM_DATAGRAMS);
         if (output.isCut) this.requestPoll(connection);
         else this.#dueConnections.set(connection, Math.max(connection.nextTimeout, now + MIN_STEP_MS));

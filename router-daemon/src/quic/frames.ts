@@ -1,5 +1,5 @@
 /** Frames (RFC 9000, 19; those of proxies.md 6.9): one reader that walks a payload, one writer that fills one. */
-import { LOCAL_CID_BYTES, MAX_CID_BYTES } from "./packet.ts";
+import { MAX_CID_BYTES } from "./packet.ts";
 import { Cursor, VARINT_LIMIT, varintBytes, writeVarint } from "./varint.ts";
 
 export const FrameType = {
@@ -255,9 +255,3 @@ export class FrameWriter {
 
 /** Bytes of the longest frame that is made of integers: type and three of 8 bytes. */
 export const MAX_SMALL_FRAME_BYTES = 1 + 3 * 8;
-/** A connection ID as text, to find a connection by (control path). */
-export function cidKey(bytes: Uint8Array, at: number, length = LOCAL_CID_BYTES): string {
-  let key = "";
-  for (let i = 0; i < length; i++) key += String.fromCharCode(bytes[at + i]!);
-  return key;
-}

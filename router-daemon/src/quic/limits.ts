@@ -48,10 +48,8 @@ export const MAX_CHUNKS = 4096;
 export const MIN_UNSENT_CHUNKS = 32;
 /** Pieces ahead of a hole that one stream keeps. */
 export const MAX_HELD_PIECES = 4096;
-/** Bytes of a frame that fit no slot in use and are not worth a slot of their own are copied into a fresh one only by need. */
+/** A frame with so much data may keep the slot in which it came; less is copied. */
 export const TAKE_SLOT_BYTES = 256;
-/** Streams that a stock node expects to be allowed (proxies.md 6.2). */
-export const STOCK_MAX_STREAMS = 255;
 
 // ── flow control ────────────────────────────────────────────────────────────────────────────────────────────────────
 /** Window of a new stream; it doubles while it is what limits the peer. */

@@ -41,7 +41,7 @@ export class PacketInput<Owner> {
     const { header } = this;
     const { bytes } = this.#pool;
     const end = offset + length;
-    connection.setNow(now);
+    connection.now = now;
     connection.receivedBytes += length;
     this.#slot = slot;
     this.#tookSlot = false;
