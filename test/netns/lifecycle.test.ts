@@ -5,7 +5,7 @@ import test from "ava";
 import { Lab } from "./lab.ts";
 import { until } from "./namespace.ts";
 import type { ExecResult } from "./process.ts";
-import { KCP_ROUTER, KcpRouter, routerToml } from "./router.ts";
+import { KcpRouter, kcpRouter, routerToml } from "./router.ts";
 import { SERVICE_BY_KERNEL, SERVICE_LAN, twoRouters } from "./topology.ts";
 import { CONFIG_A, CONFIG_B, joined, LAN_TO_LAN, PORT, withPair } from "./two-routers.ts";
 
@@ -33,7 +33,7 @@ async function withLab(story: (lab: Lab) => Promise<void>): Promise<void> {
 async function failing(lab: Lab, toml: string, prefix: readonly string[] = []): Promise<ExecResult> {
   const path = join(lab.directory, "failing.toml");
   writeFileSync(path, toml, { mode: 0o600 });
-  return lab.exec("routerA", [...prefix, ...KCP_ROUTER, "run", "-c", path], { timeoutMs: 10_000 });
+  return lab.exec("routerA", [...prefix, ...kcpRouter("routerA"), "run", "-c", path], { timeoutMs: 10_000 });
 }
 
 function assertOneSentence(
@@ -137,9 +137,14 @@ test.serial("what prevents a start is one sentence with the remedy, and status n
       await failing(lab, good.replace("[flags]", "[flags]\nenable_kpc_proxy = true")),
       /enable_kpc_proxy.*enable_kcp_proxy/,
     );
-    const flag = await lab.exec("routerA", [...KCP_ROUTER, "run", "--enable-kpc-proxy"]);
+    const flag = await lab.exec("routerA", [...kcpRouter("routerA"), "run", "--enable-kpc-proxy"]);
     assertOneSentence(t, flag, /--enable-kpc-proxy.*--enable-kcp-proxy/);
-    const secret = await lab.exec("routerA", [...KCP_ROUTER, "run", "--network-secret", "hush-hush"]);
+    const secret = await lab.exec("routerA", [
+      ...kcpRouter("routerA"),
+      "run",
+      "--network-secret",
+      "hush-hush",
+    ]);
     assertOneSentence(t, secret, /--network-secret-file/);
     t.false(/hush-hush/.test(secret.stderr + secret.stdout));
 
@@ -176,7 +181,7 @@ s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(("0.0.0.0",${PORT})); 
     );
     const second = await lab.exec(
       "routerB",
-      [...KCP_ROUTER, "run", "-c", join(lab.directory, "second.toml")],
+      [...kcpRouter("routerA"), "run", "-c", join(lab.directory, "second.toml")],
       { timeoutMs: 10_000 },
     );
     assertOneSentence(t, second, /in use.*running already/s);

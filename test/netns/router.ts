@@ -30,8 +30,28 @@ export interface RouterConfig {
   readonly form?: "toml" | "uci";
 }
 
+/** What executes a router. */
+export type Runtime = "node" | "quickjs";
+
+/** `RUNTIME=quickjs` runs every router in QuickJS; `RUNTIME_A` and `RUNTIME_B` say it for routerA and routerB alone. */
+export function runtimeOf(host: string): Runtime {
+  const own = { routerA: process.env.RUNTIME_A, routerB: process.env.RUNTIME_B }[host];
+  const runtime = own ?? process.env.RUNTIME ?? "node";
+  if (runtime !== "node" && runtime !== "quickjs")
+    throw new Error(`RUNTIME is node or quickjs, not ${runtime}.`);
+  return runtime;
+}
+
+/** The executable with QuickJS: this machine's, or the one that KCP_ROUTER_QUICKJS names. */
+const QUICKJS = process.env.KCP_ROUTER_QUICKJS ?? join(OUT, "bin/host/kcp-router");
+
 /** Command line of the CLI, daemon included, as users start it. It ends in one process: its pid is the daemon's. */
-export const KCP_ROUTER = ["env", `KCP_ROUTER_NODE=${process.execPath}`, join(OUT, "kcp-router")];
+export function kcpRouter(host: string): readonly string[] {
+  if (runtimeOf(host) === "node")
+    return ["env", `KCP_ROUTER_NODE=${process.execPath}`, join(OUT, "kcp-router")];
+  if (!existsSync(QUICKJS)) throw new Error(`${QUICKJS} is missing. Build it with \`make quickjs\`.`);
+  return [QUICKJS];
+}
 
 function section(name: string, values: Readonly<Record<string, boolean | number | string>>): string[] {
   return [`[${name}]`, ...Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`)];
@@ -85,7 +105,7 @@ export class KcpRouter {
     const configPath = join(lab.directory, `${host}-${config.hostname}.${form}`);
     const text = form === "uci" ? routerUci(config, socket) : routerToml(config, socket);
     writeFileSync(configPath, text, { mode: 0o600 });
-    const child = lab.spawn(host, [...KCP_ROUTER, "run", "-c", configPath]);
+    const child = lab.spawn(host, [...kcpRouter(host), "run", "-c", configPath]);
     const router = new KcpRouter(lab, host, child, configPath, socket);
     await until(`the API of ${config.hostname}`, async () => {
       if (!child.running)
@@ -162,7 +182,7 @@ export class KcpRouter {
 
   /** A command of the CLI as a user types it. */
   cli(...args: readonly string[]): Promise<ExecResult> {
-    return this.#lab.exec(this.host, [...KCP_ROUTER, ...args, "--socket", this.socket]);
+    return this.#lab.exec(this.host, [...kcpRouter(this.host), ...args, "--socket", this.socket]);
   }
 
   /** SIGTERM, and the status it ended with. */
