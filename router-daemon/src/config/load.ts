@@ -130,6 +130,8 @@ function readSecretFile(path: string, files: FileAccess, problems: ProblemList):
     problems.error(origin, "network_secret", "The file is empty. Write the network's secret into it.");
   else if (secret.includes("\n"))
     problems.error(origin, "network_secret", "The file has more than one line. Write the secret alone.");
+  else if (secret.includes("\ufffd"))
+    problems.error(origin, "network_secret", "It is not in UTF-8. Save the file as UTF-8.");
   else if (!parsed.ok) problems.error(origin, "network_secret", parsed.text);
   warnWhenReadable(path, file.mode, problems);
   const option: RawOption = { origin, items: [{ value: secret, form: "flag", origin }] };

@@ -310,7 +310,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionFor<K> } = {
     item: ruleKind,
     maxItems: MAX_RULES,
     live: true,
-    help: "Connections that never (bypass) or always (force) ride KCP, by client, destination and port; the first match decides.",
+    help: "Connections that never (bypass) or always (force) are carried, by client, destination and port; the first match decides.",
   },
 };
 

@@ -42,7 +42,7 @@ export const RULE_PARTS: { readonly [Part in keyof Rule]-?: RulePart<NonNullable
   action: {
     kind: choiceKind("ACTION", ["bypass", "force"]),
     required: true,
-    help: "bypass: plain TCP, whatever the peer takes. force: KCP whenever the peer takes it, also with enable_kcp_proxy off.",
+    help: "bypass: plain TCP, whatever the peer takes. force: carried whenever the peer takes it, over KCP where no proxy is switched on.",
   },
   source: {
     kind: networkKind,
@@ -98,7 +98,7 @@ export function parseRule(
   }
   if (rule.action === undefined) {
     const text =
-      'The action is missing; allowed is "bypass" (never KCP) or "force" (KCP whenever the peer takes it).';
+      'The action is missing; allowed is "bypass" (always plain TCP) or "force" (carried whenever the peer takes it).';
     return { ok: false, text, part: "action" };
   }
   if (rule.source === undefined && rule.destination === undefined && rule.ports === undefined) {

@@ -11,7 +11,9 @@ export interface ExportOptions {
 
 /** A configuration as TOML in EasyTier's form. What is as it is by default is left out. */
 export function exportToml(values: Partial<Config>, { secrets }: ExportOptions): string {
-  const document: TomlTable = {};
+  // EasyTier refuses a file without the network's name.
+  const { network_name = DEFAULTS.network_name } = values;
+  const document: TomlTable = { network_identity: { network_name } };
   let hidden = false;
   for (const option of OPTION_LIST) {
     const value = values[option.key];

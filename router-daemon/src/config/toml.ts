@@ -26,6 +26,15 @@ export function readToml(text: string, source: string, problems: ProblemList): R
     );
     return undefined;
   }
+  if (text.includes("\ufffd")) {
+    const line = text.slice(0, text.indexOf("\ufffd")).split("\n").length;
+    problems.error(
+      { source, place: `line ${line}`, line },
+      "",
+      "It is not in UTF-8. Save the file as UTF-8.",
+    );
+    return undefined;
+  }
   let document: Table;
   try {
     document = parse(text.replace(/^\ufeff/, ""));

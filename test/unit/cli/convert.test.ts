@@ -85,6 +85,9 @@ test("export prints TOML without the secret, unless it is asked for", async (t) 
     `# The network's secret is left out.
 ipv4 = "10.126.126.1/24"
 
+[network_identity]
+network_name = "default"
+
 [flags]
 mtu = 1300
 `,

@@ -105,3 +105,19 @@ test("check says what run would say, and starts nothing", async (t) => {
   t.is(problems[0]?.key, "ipv4");
   t.regex(problems[0]?.sentence ?? "", /^ipv4 is missing/);
 });
+
+test("check --json tells a form the section, the option and the line of a uci file", async (t) => {
+  const shell = terminal();
+  shell.files = { "/tmp/kcp-router": "config network\n\toption mtu '12'\n" };
+  t.is(await shell.run("check", "--uci", "/tmp/kcp-router", "--json"), 1);
+  const { problems } = JSON.parse(shell.stdout) as { problems: object[] };
+  t.like(problems[0], {
+    severity: "error",
+    source: "/tmp/kcp-router",
+    place: "@network[0].mtu, line 2",
+    section: "@network[0]",
+    option: "mtu",
+    line: 2,
+    key: "mtu",
+  });
+});

@@ -140,6 +140,10 @@ test("the secret's file holds one line, and is reported when everyone may read i
     /A longer text was found \(it is not shown\)/,
   );
 
+  t.deepEqual(loadWithSecret(BASE, "hunter\ufffd").errors, [
+    "secret: It is not in UTF-8. Save the file as UTF-8.",
+  ]);
+
   t.deepEqual(loadWithSecret(BASE, "hunter2", 0o100600).warnings, []);
   t.deepEqual(loadWithSecret(BASE, "hunter2", 0o100640).warnings, []);
   t.deepEqual(loadWithSecret(BASE, "hunter2", 0o100644).warnings, [

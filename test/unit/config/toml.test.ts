@@ -325,3 +325,8 @@ test("whatever the file says, the answer is a configuration or full sentences", 
   );
   t.pass();
 });
+
+test("a text that is not UTF-8 is refused: a secret in it would silently be another one", (t) => {
+  const { errors } = load([], MINIMAL.replace("hunter2", "hunter\ufffd"));
+  t.deepEqual(errors, ["a.toml, line 4: It is not in UTF-8. Save the file as UTF-8."]);
+});

@@ -26,7 +26,7 @@ export interface UciSectionInfo {
 /** The sections of the file, in the order in which they are written. */
 export const UCI_SECTIONS: readonly UciSectionInfo[] = [
   { type: "network", count: "one", help: "The virtual network, and this node in it." },
-  { type: "proxy", count: "one", help: "Which TCP connections ride KCP." },
+  { type: "proxy", count: "one", help: "Which TCP connections are carried, over KCP or QUIC." },
   {
     type: "listener",
     count: "many",
@@ -41,7 +41,7 @@ export const UCI_SECTIONS: readonly UciSectionInfo[] = [
   {
     type: "rule",
     count: "many",
-    help: "Connections that never, or always, ride KCP. From top to bottom, the first that matches decides.",
+    help: "Connections that never, or always, are carried. From top to bottom, the first that matches decides.",
   },
   { type: "limits", count: "one", help: "What the daemon may use of the router." },
   { type: "daemon", count: "one", help: "The daemon's log and its API." },
