@@ -62,7 +62,7 @@ export interface EasyTierMetric {
 }
 
 const PREPARE = join(ROOT, "test/interop/peer/prepare.sh");
-const PYTHON = join(OUT, "venv/bin/python");
+export const PYTHON = join(OUT, "venv/bin/python");
 
 let prepared: Promise<string | undefined> | undefined;
 
