@@ -1,8 +1,11 @@
 import type * as v from "valibot";
-import type { LogLevel } from "../config/config.ts";
+import type { Config, LogLevel } from "../config/config.ts";
 import { checkToml, checkUci } from "../config/load.ts";
 import { problemSentence } from "../config/problem.ts";
 import { MAX_CONFIG_BYTES } from "../config/toml.ts";
+import { exportToml } from "../config/toml-writer.ts";
+import { uciOf } from "../config/uci/from-config.ts";
+import { writeUci } from "../config/uci/writer.ts";
 import {
   choiceArgument,
   integerArgument,
@@ -17,6 +20,7 @@ import { CONNECTION_ARGUMENTS, PAGE_ARGUMENTS, pageOf, queryConnections } from "
 import {
   closedSchema,
   configCheckSchema,
+  configTextSchema,
   connectionPageSchema,
   debugBundleSchema,
   diagnosisSchema,
@@ -130,6 +134,13 @@ export const METHODS = {
       });
     },
   }),
+  config_export: method({
+    access: "read",
+    doc: "The configuration in force as a file, in TOML or in uci's form, without the network's secret.",
+    args: { form: choiceArgument(["toml", "uci"], "toml", "Its form.") },
+    result: configTextSchema,
+    handle: (view, args) => answer({ text: configText(view.configuration(), args.form) }),
+  }),
   diagnose: method({
     access: "read",
     doc: "Examines the machine (device, clock, forwarding …) and the way to a peer (loss, jitter, KCP).",
@@ -159,6 +170,7 @@ export const METHODS = {
         connections: pageOf(view.connections(), BUNDLE_PAGE),
         events: { rows: view.events() },
         diagnosis: view.lastDiagnosis,
+        configuration: configText(view.configuration(), "toml"),
       }),
   }),
   close_connection: method({
@@ -196,6 +208,12 @@ export const METHODS = {
     },
   }),
 } as const;
+
+function configText(config: Config, form: "toml" | "uci"): string {
+  if (form === "toml") return exportToml(config, { secrets: false });
+  const { network_secret: _secret, ...rest } = config;
+  return writeUci(uciOf(rest));
+}
 
 export type MethodName = keyof typeof METHODS;
 export const METHOD_NAMES = Object.keys(METHODS) as readonly MethodName[];

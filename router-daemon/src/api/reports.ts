@@ -109,6 +109,10 @@ export const configCheckSchema = row({
   problems: list(configProblemSchema, "What is wrong with it."),
 });
 
+export const configTextSchema = row({
+  text: text("The configuration in force, without the network's secret."),
+});
+
 export const closedSchema = row({ closed: count("Id of the connection that was closed.") });
 
 export const reloadSchema = row({
@@ -154,4 +158,5 @@ export const debugBundleSchema = row({
   connections: connectionPageSchema,
   events: eventPageSchema,
   diagnosis: orNull(diagnosisSchema),
+  configuration: text("What is in force, in TOML, without the network's secret."),
 });

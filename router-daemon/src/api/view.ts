@@ -1,4 +1,4 @@
-import type { LogLevel } from "../config/config.ts";
+import type { Config, LogLevel } from "../config/config.ts";
 import type { Diagnosis, NodeInfo, ReloadReport, StatusInfo, VersionInfo } from "./reports.ts";
 import type { ConnectionRow, EventRow, PeerRow, RouteRow } from "./rows.ts";
 
@@ -30,6 +30,8 @@ export interface DaemonView {
   status(): StatusInfo;
   /** The ring of recent events, oldest first. */
   events(): readonly EventRow[];
+  /** The configuration in force. */
+  configuration(): Config;
   /** Ends a live entry with a reset to both sides. False = there is no live entry with that id. */
   closeConnection(id: number): boolean;
   /** Reads the configuration again and applies what can change live. On problems nothing changes. */

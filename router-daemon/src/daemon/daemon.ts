@@ -15,15 +15,15 @@ import type { Diagnosis, NodeInfo, StatusInfo, VersionInfo } from "../api/report
 import type { ConnectionRow, EventRow, PeerRow, RouteRow } from "../api/rows.ts";
 import { VERSION } from "../api/version.ts";
 import type { DaemonView, ReloadResult } from "../api/view.ts";
-import { type Config, flagStates, type LogLevel, tunMtu } from "../config/config.ts";
+import { type Config, type LogLevel, tunMtu } from "../config/config.ts";
 import { applyLive, diffConfig } from "../config/diff.ts";
-import { formatInterfaceAddress, formatPrefix } from "../config/ipv4.ts";
+import { formatInterfaceAddress } from "../config/ipv4.ts";
 import { DataPath } from "../data-path.ts";
 import type { Host, HostFailure, HostMemory, TunInfo } from "../host/host.ts";
 import type { MeshEvent } from "../mesh/event.ts";
-import { EntryTable, MAX_CLOSED_ENTRIES } from "../proxy/entry.ts";
+import { EntryTable } from "../proxy/entry.ts";
 import { MemoryBudget } from "../proxy/memory-budget.ts";
-import { MAX_PLAIN_FLOWS, PlainFlows } from "../proxy/plain-flows.ts";
+import { PlainFlows } from "../proxy/plain-flows.ts";
 import { Shedder } from "../proxy/shedder.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { AddressWatch, type OwnAddress } from "./address-watch.ts";
@@ -35,18 +35,11 @@ import { type EventLevel, EventLog } from "./event-log.ts";
 import { HostRandom } from "./host-random.ts";
 import { InstanceMemory } from "./instance-memory.ts";
 import { KernelRoutes } from "./kernel-routes.ts";
+import { nodeInfo, reachablePeers, type Shown, statusInfo } from "./report.ts";
 import { connectionRow, peerRow, routeRow } from "./rows.ts";
 import { closeSession, openSession, reserveRegions, type Session, type SessionParts } from "./session.ts";
-import {
-  ANNOUNCED_VERSION,
-  localInfo,
-  ownNetworks,
-  policySettings,
-  served,
-  toldAddresses,
-} from "./settings.ts";
+import { localInfo, ownNetworks, policySettings, served, toldAddresses } from "./settings.ts";
 import { Sleeper } from "./sleeper.ts";
-import { counters, problems, summary } from "./status.ts";
 import { TransportWatch } from "./transport-watch.ts";
 
 /** What the daemon needs of the process around it. */
@@ -337,19 +330,7 @@ export class Daemon implements DaemonView {
   }
 
   node(): NodeInfo {
-    const config = this.#config;
-    return {
-      peerId: this.#session?.mesh.peerId ?? 0,
-      hostname: config.hostname,
-      networkName: config.network_name,
-      ipv4: formatInterfaceAddress(config.ipv4),
-      announcedVersion: ANNOUNCED_VERSION,
-      device: this.#tun?.name ?? "",
-      mtu: tunMtu(config),
-      listeners: this.#session?.mesh.listeners.map((listener) => listener.url) ?? [],
-      exportedSubnets: config.proxy_networks.map(formatPrefix),
-      startTime: this.#startTime,
-    };
+    return nodeInfo(this.#shown());
   }
 
   peers(): readonly PeerRow[] {
@@ -375,42 +356,22 @@ export class Daemon implements DaemonView {
   }
 
   status(): StatusInfo {
-    const config = this.#config;
-    const budget = this.#budget;
-    const condition = {
-      config,
-      reachablePeers: this.#reachablePeers(),
-      lacksOffload: this.#tun !== undefined && !this.#tun.offload,
-      memoryLevel: budget.level,
-    };
-    const { upRate, downRate } = this.#entries.totals();
+    return statusInfo(this.#shown());
+  }
+
+  #shown(): Shown {
     return {
-      state: this.#stopping ? "stopping" : condition.reachablePeers > 0 ? "joined" : "alone",
-      summary: summary(condition),
-      problems: problems(condition),
+      config: this.#config,
+      host: this.#host,
+      path: this.#path,
+      pool: this.#pool,
+      budget: this.#budget,
+      entries: this.#entries,
+      session: this.#session,
+      tun: this.#tun,
       startTime: this.#startTime,
-      memory: {
-        level: budget.level,
-        budgetBytes: budget.totalBytes,
-        usedBytes: budget.usedBytes,
-        usedShare: Math.round(budget.usedShare * 1000) / 1000,
-        residentBytes: this.#services.residentBytes(),
-      },
-      connections: {
-        live: this.#entries.liveCount,
-        limit: config.max_connections,
-        remembered: this.#entries.closedCount,
-      },
-      upRate: Math.round(upRate),
-      downRate: Math.round(downRate),
-      flags: flagStates(config),
-      limits: {
-        max_connections: config.max_connections,
-        memory_limit_mib: Math.round(budget.totalBytes / 2 ** 20),
-        max_plain_flows: MAX_PLAIN_FLOWS,
-        max_closed_entries: MAX_CLOSED_ENTRIES,
-      },
-      counters: counters(this.#host, this.#path, this.#pool, this.#entries, this.#session),
+      stopping: this.#stopping,
+      residentBytes: this.#services.residentBytes(),
     };
   }
 
@@ -424,6 +385,10 @@ export class Daemon implements DaemonView {
     close(this.#host.now(), "closed_by_user");
     this.#wakeSoon();
     return true;
+  }
+
+  configuration(): Config {
+    return this.#config;
   }
 
   setLogLevel(level: LogLevel): void {
@@ -449,7 +414,7 @@ export class Daemon implements DaemonView {
       budget: this.#budget,
       residentBytes: this.#services.residentBytes(),
       missingRoutes: this.#kernelRoutes.leftOut,
-      reachablePeers: this.#reachablePeers(),
+      reachablePeers: reachablePeers(session),
       listening: session?.mesh.listeners.map(({ url }) => url) ?? [],
       target: session && findTarget(session, peerId, this.#config.ipv4.address, now, wake),
       now,
@@ -497,13 +462,5 @@ export class Daemon implements DaemonView {
     }
     this.#syncKernelRoutes(session);
     this.#wakeSoon();
-  }
-
-  #reachablePeers(): number {
-    let count = 0;
-    for (const peer of this.#session?.mesh.peerSnapshots() ?? []) {
-      if (!peer.shared && (peer.info?.pathLength ?? 0) > 0) count++;
-    }
-    return count;
   }
 }

@@ -1,13 +1,8 @@
-/** The state in words: the summary, and what is wrong with its remedy; and in numbers. */
-import type { SlotPool } from "kcp-ts";
+/** The state in words: the summary, and what is wrong with its remedy. */
 import type { Problem } from "../api/reports.ts";
 import type { Config } from "../config/config.ts";
 import { formatInterfaceAddress } from "../config/ipv4.ts";
-import type { DataPath } from "../data-path.ts";
-import type { Host } from "../host/host.ts";
-import type { EntryTable } from "../proxy/entry.ts";
 import type { MemoryLevel } from "../proxy/memory-budget.ts";
-import type { Session } from "./session.ts";
 
 /** What the words depend on. */
 export interface Condition {
@@ -60,35 +55,4 @@ export function problems({ config, reachablePeers, lacksOffload, memoryLevel }: 
     });
   }
   return found;
-}
-
-/** Counters of all parts, by part and name. */
-export function counters(
-  host: Host,
-  path: DataPath,
-  pool: SlotPool,
-  entries: EntryTable,
-  session: Session | undefined,
-): Record<string, number> {
-  const all: Record<string, number> = {
-    ...path.counters,
-    packetsSent: path.batch.sent,
-    packetsDropped: path.batch.dropped,
-    unlistedConnections: entries.unlisted,
-    freeSlots: pool.freeSlots,
-  };
-  const add = (prefix: string, values: object) => {
-    for (const [name, value] of Object.entries(values)) all[`${prefix}_${name}`] = value as number;
-  };
-  add("host", host.counters());
-  if (session !== undefined) {
-    add("mesh", session.mesh.counters());
-    add("plain", session.plain.counters);
-    add("tcp", session.stack.counters);
-    add("kcp_source", session.sourceEndpoint.counters);
-    add("kcp_destination", session.destinationEndpoint.counters);
-    add("quic_source", session.quicSource.counters);
-    add("quic_destination", session.quicDestination.counters);
-  }
-  return all;
 }

@@ -8,6 +8,8 @@ import type {
   RouteRow,
   StatusInfo,
 } from "../../../router-daemon/src/api/view.ts";
+import { type Config, DEFAULTS } from "../../../router-daemon/src/config/config.ts";
+import { Secret } from "../../../router-daemon/src/config/secret.ts";
 
 /** 2026-11-24 10:02:07 UTC. */
 export const START_TIME = 1_795_514_527;
@@ -141,6 +143,12 @@ export class FakeView implements DaemonView {
   readonly closed: number[] = [];
   reloads = 0;
   logLevel = "info";
+  config: Config = {
+    ...DEFAULTS,
+    ipv4: { address: 0x0a7e7e01, prefixLength: 24 },
+    network_secret: new Secret("hunter2"),
+    enable_kcp_proxy: true,
+  };
   lastDiagnosis: Diagnosis | null = null;
   /** Peers that were to be measured. */
   readonly diagnosed: number[] = [];
@@ -197,6 +205,10 @@ export class FakeView implements DaemonView {
 
   clock() {
     return { time: START_TIME + 3600, uptimeMs: 3_600_000 };
+  }
+
+  configuration() {
+    return this.config;
   }
 
   setLogLevel(level: string) {

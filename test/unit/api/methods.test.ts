@@ -23,6 +23,7 @@ test("every method of the table is documented, and is read or write", (t) => {
     "connections",
     "events",
     "config_check",
+    "config_export",
     "diagnose",
     "debug_bundle",
     "close_connection",
@@ -184,6 +185,77 @@ test("a configuration is checked without being used, and its secret is not repea
   t.true(text.includes('"key":"mtu"'));
   t.false(text.includes("hunter2"));
   t.is(view.reloads, 0);
+});
+
+test("the configuration in force comes as a file in either form, without its secret", async (t) => {
+  const view = new FakeView();
+  const text = async (form: string) => {
+    const answer = await invoke(view, "config_export", { form });
+    return answer.ok ? (answer.result as { text: string }).text : "";
+  };
+  for (const form of ["toml", "uci"]) {
+    const written = await text(form);
+    t.true(written.includes("10.126.126.1/24") && written.includes("enable_kcp_proxy"), written);
+    t.false(written.includes("hunter2"), written);
+    t.deepEqual(await invoke(view, "config_check", { text: written, form }).then((check) => check.ok), true);
+  }
+});
+
+test("a debug bundle holds everything and no secret", async (t) => {
+  const view = new FakeView();
+  await invoke(view, "diagnose", { peer: 7 });
+  const answer = await invoke(view, "debug_bundle", {});
+  t.true(answer.ok);
+  const text = JSON.stringify(answer);
+  for (const part of ["192.168.1.20:51838", "peer-7", "link_up", "Half is lost.", "enable_kcp_proxy"]) {
+    t.true(text.includes(part), part);
+  }
+  t.false(text.includes("hunter2"));
+});
+
+test("a peer is measured when it is known", async (t) => {
+  const view = new FakeView();
+  t.true((await invoke(view, "diagnose", { peer: 7 })).ok);
+  t.true((await invoke(view, "diagnose", {})).ok);
+  t.regex(refusal(await invoke(view, "diagnose", { peer: 8 })), /^not_found: There is no peer with id 8\./);
+  t.deepEqual(view.diagnosed, [7, 0]);
+});
+
+test("one overview holds what a page shows at once", async (t) => {
+  const view = new FakeView();
+  view.connectionRows = [
+    connectionRow(1),
+    connectionRow(2, { transport: "tcp" }),
+    connectionRow(3, { state: "Closed" }),
+  ];
+  const head = await invoke(view, "overview", {});
+  t.like(head, {
+    ok: true,
+    result: {
+      uptimeMs: 3_600_000,
+      transports: { tcp: 1, kcp: 1, quic: 0 },
+      connections: { rows: [], total: 3 },
+      peers: null,
+      routes: null,
+    },
+  });
+  const whole = await invoke(view, "overview", { limit: 2, live: true, peers: true, routes: true, after: 1 });
+  t.like(whole, { result: { connections: { total: 2 }, peers: { total: 1 }, routes: { total: 1 } } });
+  const rows = whole.ok ? (whole.result as { events: { rows: unknown[] } }).events.rows : undefined;
+  t.deepEqual(rows, [], "only new events");
+});
+
+test("the log's level is changed to one that there is", async (t) => {
+  const view = new FakeView();
+  t.deepEqual(await invoke(view, "set_log_level", { level: "error" }), {
+    ok: true,
+    result: { level: "error" },
+  });
+  t.is(view.logLevel, "error");
+  t.regex(
+    refusal(await invoke(view, "set_log_level", {})),
+    /level is missing; allowed is one of off, error, /,
+  );
 });
 
 test("a fault inside the daemon is told without details; they go to whoever keeps the log", async (t) => {

@@ -79,7 +79,7 @@ const WAYS: readonly Way[] = [
   {
     name: "the command line",
     skips: (method) =>
-      commandOf(method) === undefined ? `"check" and "version" are commands of their own` : undefined,
+      commandOf(method) === undefined ? `"check", "export" and "version" are commands of their own` : undefined,
     async call(view, method, args) {
       const shell = new FakeTerminal(view);
       const flags = Object.entries(args).map(([key, value]) => `--${key.replaceAll("_", "-")}=${value}`);
@@ -113,6 +113,7 @@ const SAMPLES: Readonly<Record<string, Args>> = {
   transports: { limit: 1 },
   routes: { offset: 0, limit: 5 },
   events: { after: 0, limit: 5 },
+  config_export: { form: "uci" },
   config_check: { text: 'ipv4 = "10.1.1.1"', form: "toml" },
   diagnose: { peer: 7 },
   close_connection: { id: 1 },

@@ -393,6 +393,7 @@ test("every method of the table is reachable by a command", (t) => {
     ...Object.values(COMMANDS).map((command) => command.method),
     "version",
     "config_check",
+    "config_export",
   ]);
   t.deepEqual(
     METHOD_NAMES.filter((name) => !reached.has(name)),
