@@ -51,7 +51,7 @@ test:          ## Everything: checks, unit, property, simulation, lab (under 10 
 test-quickjs:  ## The unit, property and vector tests inside QuickJS, whole: here, and emulated on aarch64, arm, mipsel and mips
 	@tools/prepare.sh test
 	@$(MAKE) quickjs
-	@QUICKJS=all npx ava --serial --concurrency=2 --timeout=2h 'test/quickjs/*.test.ts'
+	@QUICKJS=all npx ava --serial --concurrency=2 --timeout=2h 'test/quickjs/*.test.ts' test/native/aead.test.ts
 
 demo:          ## A LAN behind one router, a service behind another, 5 % loss between: three ways compared (KEEP=1 leaves it up)
 	@tools/prepare.sh demo
