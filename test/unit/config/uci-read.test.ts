@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import fc from "fast-check";
 import { DEFAULTS } from "../../../router-daemon/src/config/config.ts";
+import { diffConfig } from "../../../router-daemon/src/config/diff.ts";
 import { formOf, loadConfig } from "../../../router-daemon/src/config/load.ts";
 import { OPTION_LIST } from "../../../router-daemon/src/config/options.ts";
 import { UCI_SCHEMA } from "../../../router-daemon/src/config/schema.ts";
@@ -322,6 +323,24 @@ test("a form is known by the first line that says something", (t) => {
 test("a file with the secret that everyone may read is reported", (t) => {
   t.regex(loadUci(BASE, [], 0o100644).warnings[0] ?? "", /chmod 600 \/etc\/config\/kcp-router/);
   t.deepEqual(loadUci(BASE, [], 0o100600).warnings, []);
+});
+
+test("what changed in the file is in force after a reload, or waits for a restart", (t) => {
+  const added =
+    "config peer\n\toption uri 'udp://a'\nconfig proxy\n\toption enable_kcp_proxy 1\nconfig rule\n\toption action force\n\toption ports 1\n";
+  const before = loadUci(BASE).config;
+  const after = loadUci(BASE.replace("hunter2", "hunter3").replace("11010", "11011") + added).config;
+  t.truthy(before);
+  t.truthy(after);
+  if (before === undefined || after === undefined) return;
+  t.deepEqual(diffConfig(before, after), {
+    live: ["peers", "enable_kcp_proxy", "rules"],
+    needsRestart: ["network_secret", "listeners"],
+  });
+  t.deepEqual(diffConfig(before, loadUci(`# a comment\n${BASE.replaceAll("'", '"')}`).config ?? after), {
+    live: [],
+    needsRestart: [],
+  });
 });
 
 // ── files of others ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,7 +49,7 @@ class UciReader {
     for (const section of this.#document.sections) {
       const info = UCI_SECTIONS.find(({ type }) => type === section.type);
       if (info === undefined) this.#refuseSection(section);
-      else if (info.count === "one") this.#readOnly(section);
+      else if (info.count === "one") this.#readUnique(section);
       else this.#readItem(section, info);
     }
   }
@@ -63,7 +63,7 @@ class UciReader {
 
   // ── sections of which there is one ──────────────────────────────────────────────────────────────────────────────
 
-  #readOnly(section: UciSection): void {
+  #readUnique(section: UciSection): void {
     const first = this.#seen.get(section.type);
     if (first !== undefined) {
       const text = `There is a section of type ${section.type} already (line ${first.line}). Write all its options into one.`;
