@@ -224,6 +224,14 @@ export class Acknowledger {
     return HEADER_BYTES + length;
   }
 
+  /** Gives memory back while nothing waits. */
+  trim(): void {
+    if (this.#extended || this.#capacity === FIRST_ENTRIES || this.#written !== this.#sent) return;
+    this.#entries = new Int32Array(FIRST_ENTRIES * ENTRY_WORDS);
+    this.#capacity = FIRST_ENTRIES;
+    this.#rewind();
+  }
+
   #grow(): boolean {
     const capacity = this.#capacity * 2;
     if (capacity > MAX_PENDING_ACKS) return false;

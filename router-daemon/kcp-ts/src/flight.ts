@@ -45,8 +45,10 @@ export class Flight {
 
   readonly #settings: Settings;
   readonly #lossWindow = new LossWindow();
-  /** For extended acknowledgements: bit set = acknowledged ahead of `una`. Same layout as the receive ring's. */
+  /** For extended acknowledgements: bit set = acknowledged ahead of `una`. Same layout as the receive ring's, … */
   readonly #ackedBits: Int32Array;
+  /** … for a ring with this mask. */
+  #ackedMask = 0;
   #newestOrder = -1;
   #nowMs = 0;
 
@@ -104,6 +106,7 @@ export class Flight {
     const above = (ring.next - first) | 0;
     if (above <= 0) return;
     if (above < 32) word &= (1 << above) - 1;
+    if (this.#ackedMask !== ring.mask) this.#settleBits();
     const at = (first & ring.mask) >>> 5;
     let fresh = word & ~this.#ackedBits[at]!;
     if (fresh === 0) return;
@@ -115,6 +118,17 @@ export class Flight {
       const cell = (sn & ring.mask) << CELL_SHIFT;
       if (ring.cells[cell + Cell.state] === State.acknowledged) continue;
       this.#acknowledge(sn, cell, this.#guess(cell, nowUs), nowUs, true);
+    }
+  }
+
+  /** The ring has another size: each bit has another place. */
+  #settleBits(): void {
+    const { una, next, mask, cells } = this.ring;
+    this.#ackedMask = mask;
+    this.#ackedBits.fill(0);
+    for (let sn = una; sn !== next; sn = (sn + 1) | 0) {
+      const isAcknowledged = cells[((sn & mask) << CELL_SHIFT) + Cell.state] === State.acknowledged;
+      if (isAcknowledged) this.#ackedBits[(sn & mask) >>> 5]! |= 1 << sn;
     }
   }
 

@@ -308,6 +308,16 @@ export class Kcp {
     return Math.min(this.#sender.nextTimeout, windowAtMs, Math.max(this.#acks.dueAtMs, this.#nowMs));
   }
 
+  /** Gives memory for bookkeeping back that was not needed since the last call: worth calling every few seconds. */
+  trim(): void {
+    if (this.#disposed) return;
+    this.#writer.dropReservation();
+    this.#count();
+    this.#sender.ring.trim();
+    this.#ring.trim();
+    this.#acks.trim();
+  }
+
   get stats(): KcpStats {
     const sender = this.#sender;
     const { flight, controller } = sender;
@@ -337,6 +347,7 @@ export class Kcp {
       receiveQueueSegments: (this.#ring.next - this.#ring.read) | 0,
       heldSegments: this.#ring.heldSegments,
       slots: this.heldSlots + this.#scratchCount,
+      ringSegments: sender.ring.mask + this.#ring.mask + 2,
     };
   }
 

@@ -58,6 +58,8 @@ export class ReceiveRing {
   readonly #quota: SlotQuota | undefined;
   readonly #maxSegments: number;
   #entries: Int32Array;
+  /** Furthest entry from `read` since the last `trim`. */
+  #peak = 0;
   /** Sequence number of the last chunk, when there is one not fully read. */
   #chunk = 0;
   #hasChunk = false;
@@ -100,10 +102,12 @@ export class ReceiveRing {
 
   /** Takes the payload at `offset` of `slot`; `ownsSlot` = the slot itself can be kept. One of `Arrival`. */
   accept(sn: number, slot: number, offset: number, length: number, ownsSlot: boolean): number {
-    if (((sn - this.read) | 0) >= this.window) return Arrival.beyond;
+    const place = (sn - this.read) | 0;
+    if (place >= this.window) return Arrival.beyond;
     const ahead = (sn - this.next) | 0;
     if (ahead < 0) return Arrival.duplicate;
-    if (((sn - this.read) | 0) > this.mask) this.#grow((sn - this.read) | 0);
+    if (place > this.#peak) this.#peak = place;
+    if (place > this.mask) this.#resize(place);
     const word = (sn & this.mask) >>> 5;
     if (ahead > 0 && (this.bits[word]! & (1 << sn)) !== 0) return Arrival.duplicate;
 
@@ -218,6 +222,12 @@ export class ReceiveRing {
     return true;
   }
 
+  /** Gives memory back that was not needed since the last call. */
+  trim(): void {
+    if (this.#peak <= this.mask >>> 1 && this.mask >= MIN_RING_SEGMENTS) this.#resize(this.#peak);
+    this.#peak = (this.high - this.read) | 0;
+  }
+
   /** Frees every slot. */
   dispose(): void {
     for (let sn = this.read; ((sn - this.high) | 0) < 0; sn = (sn + 1) | 0) {
@@ -288,10 +298,10 @@ export class ReceiveRing {
     }
   }
 
-  /** Doubles until `span` fits. */
-  #grow(span: number): void {
-    let size = this.mask + 1;
-    while (size <= span) size *= 2;
+  /** The smallest ring that has a place `last`. */
+  #resize(last: number): void {
+    let size = MIN_RING_SEGMENTS;
+    while (size <= last) size *= 2;
     if (size > this.#maxSegments) size = this.#maxSegments;
     const mask = size - 1;
     const entries = new Int32Array(size << ENTRY_SHIFT);

@@ -93,6 +93,8 @@ export class SendRing {
   readonly flying = new Chain();
   readonly lost = new Chain();
   readonly maxSegments: number;
+  /** Most segments at one time since the last `trim`. */
+  #peak = 0;
 
   constructor(window: number, firstSn: number) {
     let max = MIN_RING_SEGMENTS;
@@ -115,8 +117,19 @@ export class SendRing {
   /** Makes room for `count` segments behind `end`; `count` is at most `freeSegments`. */
   ensure(count: number): void {
     const needed = ((this.end - this.una) | 0) + count;
-    if (needed <= this.mask + 1) return;
-    let size = this.mask + 1;
+    if (needed > this.#peak) this.#peak = needed;
+    if (needed > this.mask + 1) this.#resize(needed);
+  }
+
+  /** Gives memory back that was not needed since the last call. Nothing may be reserved behind `end`. */
+  trim(): void {
+    if (this.#peak <= this.mask >>> 1 && this.mask >= MIN_RING_SEGMENTS) this.#resize(this.#peak);
+    this.#peak = (this.end - this.una) | 0;
+  }
+
+  /** The smallest ring for so many segments. */
+  #resize(needed: number): void {
+    let size = MIN_RING_SEGMENTS;
     while (size < needed) size *= 2;
     const mask = size - 1;
     const cells = new Int32Array(size << CELL_SHIFT);

@@ -31,6 +31,8 @@ export interface KcpStats {
   readonly sendQueueSegments: number;
   readonly receiveQueueSegments: number;
   readonly heldSegments: number;
+  /** Places of both rings: what the bookkeeping takes grows with them. */
+  readonly ringSegments: number;
   /** Slots of the pool that this connection owns. */
   readonly slots: number;
 }

@@ -198,6 +198,7 @@ export class OpenPhase<Owner> implements Phase {
 
   /** Silence, stalls, PING. */
   keepAlive(now: number): void {
+    this.#kcp.trim();
     const connection = this.#connection;
     const { limits } = connection.host;
     if (now - this.#lastHeardAt > limits.silenceMs) {
