@@ -1,5 +1,6 @@
 /** What can be wrong with the machine. */
 import { type Check, failed, passed, type Scene, skipped } from "./check.ts";
+import { FIREWALL_CHECK } from "./firewall-check.ts";
 
 /** 2026-01-01: no wall clock that was ever set is older than the program. */
 const OLDEST_SANE_TIME = 1_767_225_600;
@@ -66,6 +67,7 @@ export const MACHINE_CHECKS: readonly Check[] = [
     },
   },
   { code: "rp_filter", title: "Reverse path filter", run: checkReversePath },
+  FIREWALL_CHECK,
   {
     code: "flow_offloading",
     title: "Flow offloading",
