@@ -1,18 +1,15 @@
+import { exportedSubnetKind, interfaceAddressKind, listenerKind, peerKind } from "./address-kinds.ts";
 import { loopbackKind, optionalPathKind } from "./api-kinds.ts";
 import type { Config, OptionKey } from "./config.ts";
 import {
   automaticKind,
   choiceKind,
   deviceKind,
-  exportedSubnetKind,
   hostnameKind,
   integerKind,
-  interfaceAddressKind,
   type Kind,
-  listenerKind,
   logLevelKind,
   networkNameKind,
-  peerKind,
   secretKind,
   socketPathKind,
   switchKind,
