@@ -10,7 +10,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 
 import { seededRandom } from "../random.ts";
-import { compile, lacks, MACHINES, type Machine, run } from "./machine.ts";
+import { compile, lacks, MACHINES, type Machine, run, SANITIZED } from "./machine.ts";
 
 const PROGRAM = "aead-driver";
 const KEY_BYTES = 16;
@@ -123,6 +123,21 @@ for (const machine of MACHINES) {
   });
   for (const backend of backends.split(" ")) testBackend(machine, backend);
 }
+
+// Not of every machine: it needs a linker that can put itself between.
+test("the sanitizers' build: a key is wiped before its memory is given back", (t) => {
+  const missing = lacks(SANITIZED);
+  if (missing !== undefined) {
+    t.log(missing);
+    t.pass();
+    return;
+  }
+  const [backends = ""] = run(PROGRAM, SANITIZED, ["backends"]);
+  for (const backend of backends.split(" ")) {
+    const [answer] = run(PROGRAM, SANITIZED, [`wipe ${backend} 000102030405060708090a0b0c0d0e0f`]);
+    t.is(answer, "wiped", backend);
+  }
+});
 
 function testBackend(machine: Machine, backend: string): void {
   const subject = () => new Subject(machine, backend);

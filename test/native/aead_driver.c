@@ -6,10 +6,13 @@
  *   seal BACKEND KEY NONCE PLAINTEXT FROM TO          ciphertext and tag
  *   open BACKEND KEY NONCE CIPHERTEXT+TAG FROM TO     plaintext, or "forged"
  *   time BACKEND BYTES MILLISECONDS                   nanoseconds to seal a packet, and to open one
+ *   wipe BACKEND KEY                                  "wiped" when nothing but zeros is given back to free() with the key,
+ *                                                     else how many bytes are left (programs with WATCH_FREE only)
  *
- * FROM and TO are the distances of input and output from a 64-byte boundary. Buffers end where the data ends, with guards on both sides:
- * an answer "overrun" tells of a byte written outside, "input changed" of one written to the input.
+ * FROM and TO are the distances of input and output from a 64-byte boundary. Buffers end where the data ends, with guards on
+ * both sides: an answer "overrun" tells of a byte written outside, "input changed" of one written to the input.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +161,46 @@ static void time_backend(const char *backend, size_t n, double milliseconds) {
   aead_free(aead);
 }
 
+#ifdef WATCH_FREE
+/* The linker puts these in place of free (--wrap=free). */
+void __real_free(void *block);
+void __wrap_free(void *block);
+static size_t largest_freed, bytes_left;
+static int watching;
+
+void __wrap_free(void *block) {
+  size_t size = watching && block != NULL ? malloc_usable_size(block) : 0;
+  if (size > largest_freed) {
+    largest_freed = size;
+    bytes_left = 0;
+    for (size_t i = 0; i < size; i++) bytes_left += ((const uint8_t *)block)[i] != 0;
+  }
+  __real_free(block);
+}
+
+/** The keyed state is by far the largest block that is freed with a cipher; the other one holds two pointers. */
+static void wipe(const char *backend, const char *key_text) {
+  uint8_t key[AEAD_KEY_BYTES];
+  struct aead *aead = parse_hex(key_text, key, sizeof key) == sizeof key ? keyed(backend, key) : NULL;
+  if (aead == NULL) {
+    puts("no such backend");
+    return;
+  }
+  largest_freed = 0;
+  watching = 1;
+  aead_free(aead);
+  watching = 0;
+  if (largest_freed < 10 * sizeof key) puts("no state was freed");
+  else if (bytes_left == 0) puts("wiped");
+  else printf("%zu bytes left\n", bytes_left);
+}
+#else
+static void wipe(const char *backend, const char *key_text) {
+  (void)backend, (void)key_text;
+  puts("not watched");
+}
+#endif
+
 int main(void) {
   static char line[MAX_LINE];
   while (fgets(line, sizeof line, stdin) != NULL) {
@@ -170,6 +213,8 @@ int main(void) {
       crypt(word[0][0] == 's', word[1], word + 2);
     } else if (words == 4 && strcmp(word[0], "time") == 0) {
       time_backend(word[1], (size_t)atol(word[2]), atof(word[3]));
+    } else if (words == 3 && strcmp(word[0], "wipe") == 0) {
+      wipe(word[1], word[2]);
     } else {
       puts("unknown command");
     }
