@@ -42,6 +42,7 @@ story("two healthy routers: everything that can be examined passes", {}, async (
     listeners: "passed",
     ip_forward: "skipped",
     rp_filter: "skipped",
+    firewall_zone: "skipped",
     flow_offloading: "skipped",
     memory: "passed",
     peer_reachable: "passed",
