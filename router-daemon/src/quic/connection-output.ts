@@ -14,6 +14,8 @@ import {
   ACK_PING_RANGES,
   AMPLIFICATION_FACTOR,
   CONTROL_SLOTS,
+  PARTIAL_FREE_PACKETS,
+  PARTIAL_INTERVAL_MS,
   STOCK_DATAGRAM_BYTES,
   STREAM_QUANTUM_DATAGRAMS,
 } from "./limits.ts";
@@ -303,18 +305,23 @@ export class ConnectionOutput<Owner> {
   #sendData(connection: Connection<Owner>, quantum: number): void {
     const { recovery } = connection;
     const { sent } = connection.data;
+    if (connection.heldCount > 0 && this.#now >= connection.partialAtMs) connection.letGo();
     const credit = recovery.credit();
     let used = this.#sendCopies(connection);
     let isHungry = false;
     let isLimited = false;
-    let isBlocked = false;
     let turn = STREAM_QUANTUM_DATAGRAMS;
     while (!this.isStopped && connection.queueHead !== undefined) {
       const core = connection.queueHead;
       const chunk = core.send.candidate;
       if (chunk < 0 || !core.maySend(chunk, connection.maxDataPeer - connection.sentData)) {
-        if (chunk >= 0) isBlocked = true;
+        if (chunk >= 0) connection.isBlocked = true;
         connection.leaveQueue();
+        turn = STREAM_QUANTUM_DATAGRAMS;
+        continue;
+      }
+      if (this.#isHeld(connection, core, chunk)) {
+        connection.holdBack();
         turn = STREAM_QUANTUM_DATAGRAMS;
         continue;
       }
@@ -334,7 +341,19 @@ export class ConnectionOutput<Owner> {
     if (this.isStopped && connection.queueHead !== undefined) this.isCut = true;
     if (used > 0 || isHungry) recovery.handlePaced(used, isHungry);
     connection.isPaced = isHungry;
-    if (!this.isCut && !isHungry && !isLimited) recovery.handleLimit(isBlocked ? Limit.window : Limit.data);
+    if (!this.isCut && !isHungry && !isLimited)
+      recovery.handleLimit(connection.isBlocked ? Limit.window : Limit.data);
+  }
+
+  /** A chunk that a writer may still fill waits a moment for it: full packets cost the same and leave in equal-sized trains. */
+  #isHeld(connection: Connection<Owner>, core: StreamCore, chunk: number): boolean {
+    const { send } = core;
+    if (chunk !== send.end - 1 || !send.isNew(chunk) || core.isShutDown) return false;
+    if (send.length(chunk) === connection.chunkBytes) return false;
+    if (connection.data.sent.flying >= PARTIAL_FREE_PACKETS && this.#now < connection.partialAtMs)
+      return true;
+    connection.partialAtMs = this.#now + PARTIAL_INTERVAL_MS;
+    return false;
   }
 
   /** Second copies of what thin streams have sent a moment ago (performance.md 8). */

@@ -33,6 +33,9 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
   maxStreamsLocal = 0;
   queueHead: StreamCore | undefined = undefined;
   #queueTail: StreamCore | undefined = undefined;
+  readonly #held: StreamCore[] = [];
+  /** When the next chunk that is not full may leave. */
+  partialAtMs = -Infinity;
   pendingHead: StreamCore | undefined = undefined;
   #pendingTail: StreamCore | undefined = undefined;
 
@@ -41,6 +44,8 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
   sentData = 0;
   maxDataPeer = 0;
   maxDataLocal: number;
+  /** A stream has bytes that the peer's limits keep back. */
+  isBlocked = false;
   readonly #window: number;
   readonly streamWindow: number;
   #receivedData = 0;
@@ -136,6 +141,28 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
     core.isQueued = false;
   }
 
+  /** The stream at the head has only a chunk that its writer may still fill. */
+  holdBack(): void {
+    const core = this.queueHead!;
+    this.leaveQueue();
+    if (core.isHeld) return;
+    core.isHeld = true;
+    this.#held.push(core);
+  }
+
+  /** What was held back has waited long enough. */
+  letGo(): void {
+    for (const core of this.#held) {
+      core.isHeld = false;
+      this.requestOutput(core);
+    }
+    this.#held.length = 0;
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
   leavePending(): void {
     const core = this.pendingHead!;
     this.pendingHead = core.nextPending;
@@ -204,6 +231,7 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
   handleMaxData(limit: number): void {
     if (limit <= this.maxDataPeer) return;
     this.maxDataPeer = limit;
+    this.isBlocked = false;
     for (const core of this.streams.values()) if (core.send.hasOutput) this.requestOutput(core);
   }
 
@@ -212,6 +240,7 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
     const cores = [...this.streams.values()];
     this.streams.clear();
     this.queueHead = this.#queueTail = undefined;
+    this.#held.length = 0;
     this.pendingHead = this.#pendingTail = undefined;
     return cores;
   }

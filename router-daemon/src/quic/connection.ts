@@ -395,6 +395,7 @@ export class Connection<Owner> extends ConnectionStreams<Owner> implements Packe
     if (!this.isAlive) return this.owesClose ? this.now : this.#drainUntil;
     let at = Math.min(this.recovery.nextTimeout, this.#idleAt, this.#keepAliveAt, this.#unusedAt);
     at = Math.min(at, this.#suspectAt, this.#handshakeAt);
+    if (this.heldCount > 0) at = Math.min(at, this.partialAtMs);
     if (this.isPaced) at = Math.min(at, this.recovery.paceAtMs);
     for (const space of this.spaces) at = Math.min(at, space.ackAtMs);
     return at;

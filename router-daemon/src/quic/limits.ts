@@ -45,7 +45,7 @@ export const MAX_HANDSHAKE_RECORDS = 64;
 /** Packets' worth of bytes that one stream may hold for the peer. */
 export const MAX_CHUNKS = 4096;
 /** Unsent ones, or a congestion window's worth where that is more. */
-export const MIN_UNSENT_CHUNKS = 32;
+export const MIN_UNSENT_CHUNKS = 64;
 /** Pieces ahead of a hole that one stream keeps. */
 export const MAX_HELD_PIECES = 4096;
 /** A frame with so much data may keep the slot in which it came; less is copied. */
@@ -56,7 +56,7 @@ export const TAKE_SLOT_BYTES = 256;
 export const INITIAL_STREAM_WINDOW = 256 * 1024;
 export const MAX_STREAM_WINDOW = 8 * 1024 * 1024;
 /** A stream's window is never grown beyond this part of the pool, nor a connection's beyond twice it (right shifts). */
-export const STREAM_WINDOW_POOL_SHIFT = 3;
+export const STREAM_WINDOW_POOL_SHIFT = 2;
 /** A new limit is told when this part of the window has been read (a right shift). */
 export const WINDOW_UPDATE_SHIFT = 2;
 
@@ -99,5 +99,8 @@ export const CONTROL_SLOTS = 16;
 /** Datagrams one connection may send before the next one has its turn, and one stream of it before the next. */
 export const FAIR_QUANTUM_DATAGRAMS = 64;
 export const STREAM_QUANTUM_DATAGRAMS = 8;
+/** A chunk that is not full leaves at once while fewer packets than this are under way, else not more often than that. */
+export const PARTIAL_FREE_PACKETS = 8;
+export const PARTIAL_INTERVAL_MS = 1;
 /** Datagrams that leave without regard to pace and window when a probe timeout strikes (RFC 9002, 6.2.4). */
 export const PROBE_DATAGRAMS = 2;

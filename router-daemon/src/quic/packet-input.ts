@@ -278,6 +278,7 @@ export class PacketInput<Owner> {
       case FrameType.maxStreamData:
         if (frames.value > core.maxSend) {
           core.maxSend = frames.value;
+          connection.isBlocked = false;
           connection.requestOutput(core);
         }
         return 0;

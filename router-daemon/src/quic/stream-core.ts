@@ -41,6 +41,9 @@ export interface StreamEvents {
   finished(now: number): void;
 }
 
+/** A window that is read faster than this, in round trips, is doubled. */
+const GROWTH_ROUND_TRIPS = 6;
+
 export class StreamCore {
   readonly id: number;
   readonly send: SendBuffer;
@@ -62,6 +65,7 @@ export class StreamCore {
   // ── places in the connection's queues; only it changes them ───────────────────────────────────────────────────────
   isQueued = false;
   nextQueued: StreamCore | undefined = undefined;
+  isHeld = false;
   isPending = false;
   nextPending: StreamCore | undefined = undefined;
 
@@ -190,10 +194,12 @@ export class StreamCore {
     const left = this.maxReceive - this.receive.readOffset;
     if (left > this.#window - (this.#window >>> WINDOW_UPDATE_SHIFT)) return;
     const { pool, quota, smoothedRttMs } = this.#host;
-    // Read within two round trips: the window is what limits the peer.
+    // Read within a few round trips (a hole takes one or two to be filled): the window is what limits the peer.
     const poolBytes = pool.slotCount * pool.slotBytes;
     const most = Math.min(MAX_STREAM_WINDOW, poolBytes >>> STREAM_WINDOW_POOL_SHIFT);
-    if (now - this.#windowToldAt < 2 * smoothedRttMs && 2 * this.#window <= most) this.#window *= 2;
+    if (now - this.#windowToldAt < GROWTH_ROUND_TRIPS * smoothedRttMs) {
+      this.#window = Math.min(2 * this.#window, Math.max(this.#window, most));
+    }
     this.#windowToldAt = now;
     // While slots are scarce a stream gets less than its window, but never less than it has been promised.
     const share = Math.max(INITIAL_STREAM_WINDOW, quota.share * 1024);
