@@ -27,7 +27,7 @@ import { PlainFlows } from "../proxy/plain-flows.ts";
 import { Shedder } from "../proxy/shedder.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { AddressWatch, type OwnAddress } from "./address-watch.ts";
-import type { Check, Scene } from "./diagnosis/check.ts";
+import type { Scene } from "./diagnosis/check.ts";
 import { Diagnoser } from "./diagnosis/diagnoser.ts";
 import { findTarget } from "./diagnosis/target.ts";
 import { ServedAddresses } from "./dial-policy.ts";
@@ -65,8 +65,6 @@ export interface DaemonServices {
   fail(message: string): void;
   /** Something happened: for those who follow the daemon from outside. */
   onEvent?(row: EventRow): void;
-  /** What else `diagnose` examines on this kind of machine. */
-  readonly checks?: readonly Check[];
   /** The pool over the host's slots, when it is to be another than `FixedSlotPool`: one that watches, in tests. */
   createPool?(memory: HostMemory): SlotPool;
 }
@@ -83,7 +81,7 @@ export class Daemon implements DaemonView {
   readonly #kernelRoutes: KernelRoutes;
   readonly #watch: AddressWatch;
   readonly #sleeper = new Sleeper();
-  readonly #diagnoser: Diagnoser;
+  readonly #diagnoser = new Diagnoser();
   readonly #parts: SessionParts;
   readonly #startTime: number;
   readonly #startedAt: number;
@@ -112,7 +110,6 @@ export class Daemon implements DaemonView {
       config.log_level,
       (row) => services.onEvent?.(row),
     );
-    this.#diagnoser = new Diagnoser(services.checks ?? []);
     this.#entries = new EntryTable(() => this.#host.unixTime());
     const regions = reserveRegions(this.#host);
     const random = new HostRandom(this.#host);

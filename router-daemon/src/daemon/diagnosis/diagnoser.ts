@@ -3,16 +3,12 @@ import type { Check, Scene } from "./check.ts";
 import { MACHINE_CHECKS } from "./machine-checks.ts";
 import { PEER_CHECKS } from "./peer-checks.ts";
 
+const CHECKS: readonly Check[] = [...MACHINE_CHECKS, ...PEER_CHECKS];
+
 /** Runs the checks, one after the other, and remembers the last result. */
 export class Diagnoser {
-  readonly #checks: readonly Check[];
   #running: Promise<Diagnosis> | undefined;
   last: Diagnosis | null = null;
-
-  /** `more`: what only this kind of machine has, examined between the machine and the peers. */
-  constructor(more: readonly Check[]) {
-    this.#checks = [...MACHINE_CHECKS, ...more, ...PEER_CHECKS];
-  }
 
   /** One run at a time: who asks meanwhile is given its result. */
   run(scene: Scene): Promise<Diagnosis> {
@@ -25,7 +21,7 @@ export class Diagnoser {
   async #run(scene: Scene): Promise<Diagnosis> {
     const started = scene.now();
     const checks: CheckResult[] = [];
-    for (const { code, title, run } of this.#checks) checks.push({ code, title, ...(await run(scene)) });
+    for (const { code, title, run } of CHECKS) checks.push({ code, title, ...(await run(scene)) });
     this.last = {
       time: scene.unixTime,
       tookMs: Math.round(scene.now() - started),
