@@ -4,7 +4,7 @@
  *
  *   core.c    I/O core  ─┐                               ┌─▶ timer.c: one that is due
  *   socket.c  sockets   ─┼─▶ loop.c: epoll, or a timer ──┤
- *   names.c   answers   ─┤       ▲ before a wait:        └─▶ ready(): whose descriptor it is
+ *   names.c   answers   ─┤       ▲ when it is quiet:      └─▶ ready(): whose descriptor it is
  *   process.c signals   ─┘       └ heap.c collects                  └─▶ engine_call ─▶ JavaScript ─▶ what promises settled
  */
 #ifndef KCP_ROUTER_ENGINE_H
@@ -29,7 +29,7 @@ struct watch {
 /** heap.c */
 struct heap {
   size_t used;
-  size_t collect_idle_at; /* collect before the loop waits */
+  size_t collect_idle_at; /* collect when it is quiet */
   size_t collect_now_at;  /* collect while JavaScript runs */
   uint32_t collections;
   double longest_pause_ms;
@@ -81,8 +81,9 @@ void loop_run(struct engine *engine);
 /* heap.c */
 extern const JSMallocFunctions HEAP_FUNCTIONS;
 void heap_attach(struct engine *engine);
-/** Collects when memory has grown; called before a wait. */
-void heap_idle(struct engine *engine);
+/** So much that a collection is worth it when there is time. */
+int heap_has_grown(const struct engine *engine);
+void heap_collect(struct engine *engine);
 
 /* timer.c */
 int timers_open(struct engine *engine);

@@ -1,8 +1,8 @@
 /*
  * The engine's memory, and when cycles are collected. The engine frees by reference counts; its collector walks the whole
- * heap, so it is best done when there is time: before the loop waits, once the heap has grown by a part. Only a heap that
- * grows faster than that is collected while JavaScript runs (where the engine asks for interrupts), never inside an
- * allocation.
+ * heap, so it is best done when there is time: when the loop has nothing to do, once the heap has grown by a part. Only a
+ * heap that grows without a rest is collected while JavaScript runs (where the engine asks for interrupts), never inside
+ * an allocation.
  */
 #include "engine.h"
 #include "../io/io.h"
@@ -12,7 +12,7 @@
 
 /** Growth that is worth a collection: a part of the heap, at least so much. */
 #define IDLE_GROWTH_BYTES (512 << 10)
-#define URGENT_GROWTH_BYTES (2 << 20)
+#define URGENT_GROWTH_BYTES (4 << 20)
 
 /* What the C library keeps beside each block, about. */
 #define BLOCK_OVERHEAD 8
@@ -67,7 +67,7 @@ static void plan(struct heap *heap) {
   heap->collect_now_at = heap->used + larger(heap->used / 2, URGENT_GROWTH_BYTES);
 }
 
-static void collect(struct engine *engine) {
+void heap_collect(struct engine *engine) {
   struct heap *heap = &engine->heap;
   double start = io_now();
   JS_RunGC(engine->runtime);
@@ -81,7 +81,7 @@ static void collect(struct engine *engine) {
 static int at_interrupt(JSRuntime *runtime, void *opaque) {
   (void)runtime;
   struct engine *engine = opaque;
-  if (engine->heap.used > engine->heap.collect_now_at) collect(engine);
+  if (engine->heap.used > engine->heap.collect_now_at) heap_collect(engine);
   return 0;
 }
 
@@ -92,6 +92,4 @@ void heap_attach(struct engine *engine) {
   plan(&engine->heap);
 }
 
-void heap_idle(struct engine *engine) {
-  if (engine->heap.used > engine->heap.collect_idle_at) collect(engine);
-}
+int heap_has_grown(const struct engine *engine) { return engine->heap.used > engine->heap.collect_idle_at; }

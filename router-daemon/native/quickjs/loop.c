@@ -25,16 +25,27 @@ int loop_change(struct engine *engine, int fd, uint32_t epoll_events, struct wat
 
 void loop_forget(struct engine *engine, int fd) { control(engine, EPOLL_CTL_DEL, fd, 0, NULL); }
 
+/** When nothing has happened for so long, nobody minds a pause. */
+#define QUIET_MS 20
+
+/** Waits for one event: a callback may close what a second one would be for. The kernel hands them out in turn. 0 = none came. */
+static int wait_and_serve(struct engine *engine, int wait_ms) {
+  struct epoll_event event;
+  if (epoll_wait(engine->epoll_fd, &event, 1, wait_ms) != 1) return 0;
+  struct watch *watch = event.data.ptr;
+  watch->ready(engine, watch, event.events);
+  return 1;
+}
+
 void loop_run(struct engine *engine) {
   while (engine->alive > 0) {
     if (timers_run(engine)) continue;
     int wait_ms = timers_wait_ms(engine);
-    if (wait_ms != 0) heap_idle(engine);
-    /* One at a time: a callback may close what a second event would be for. The kernel hands them out in turn. */
-    struct epoll_event event;
-    if (epoll_wait(engine->epoll_fd, &event, 1, wait_ms) == 1) {
-      struct watch *watch = event.data.ptr;
-      watch->ready(engine, watch, event.events);
+    int is_long = wait_ms < 0 || wait_ms > QUIET_MS;
+    if (is_long && heap_has_grown(engine)) {
+      if (!wait_and_serve(engine, QUIET_MS)) heap_collect(engine);
+    } else {
+      wait_and_serve(engine, wait_ms);
     }
   }
 }
