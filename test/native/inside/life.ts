@@ -50,7 +50,7 @@ const ways: Readonly<Record<string, () => void>> = {
       print((error as Error).name);
     }
   },
-  /** Cycles are collected between the loop's turns, and while JavaScript goes on and on. */
+  /** Cycles are collected when the loop has rested a while, and while JavaScript goes on and on. */
   garbage() {
     const cycle = (): void => {
       const one: { other?: object } = {};
@@ -68,7 +68,7 @@ const ways: Readonly<Record<string, () => void>> = {
           small: usedBytes < 4e6,
           timed: longestPauseMs > 0,
         });
-      }, 1);
+      }, 200);
     }, 1);
   },
   /** More than is allowed is an exception, not the end of the process. */
