@@ -11,6 +11,8 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { buildPage } from "../page.ts";
+import { LANGUAGES } from "../po.ts";
 import { apkFileName, type BuiltApk, buildApk } from "./apk.ts";
 import { buildApkIndex } from "./apk-index.ts";
 import { type Architecture, selectArchitectures } from "./architectures.ts";
@@ -18,7 +20,7 @@ import { defaultKeyFolder, type FeedKeys, loadFeedKeys } from "./feed-keys.ts";
 import { buildIpk, controlText, gzip, ipkFileName } from "./ipk.ts";
 import type { Manifest } from "./manifest.ts";
 import { type IndexedIpk, opkgIndex } from "./opkg-index.ts";
-import { daemonPackage, executablePath, pagePackage } from "./packages.ts";
+import { daemonPackage, executablePath, pagePackage, translationPackage } from "./packages.ts";
 import { fingerprintText, publicKeyText, signatureText } from "./usign.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -27,16 +29,18 @@ const FEED = join(ROOT, "out/feed");
 const OPKG_SERIES = "24.10";
 const APK_SERIES = "25.12";
 
-function main(goal: string | undefined): void {
+async function main(goal: string | undefined): Promise<void> {
   const architectures = selectArchitectures(process.env.ARCH ?? "").filter(isBuilt);
   if (architectures.length === 0)
     throw new Error('No executable is built: run "make native ARCH=x86_64" first.');
   const daemons = architectures.flatMap(({ binary, names }) =>
     names.map((name) => daemonPackage(name, executablePath(binary))),
   );
-  if (goal === "ipk") for (const manifest of [...daemons, pagePackage()]) writeIpk(manifest);
-  else if (goal === "apk") for (const manifest of [...daemons, pagePackage()]) writeApk(manifest);
-  else if (goal === "feed") writeFeed(daemons, pagePackage(), loadFeedKeys(defaultKeyFolder()));
+  await buildPage();
+  const pages = [pagePackage(), ...LANGUAGES.map(translationPackage)];
+  if (goal === "ipk") for (const manifest of [...daemons, ...pages]) writeIpk(manifest);
+  else if (goal === "apk") for (const manifest of [...daemons, ...pages]) writeApk(manifest);
+  else if (goal === "feed") writeFeed(daemons, pages, loadFeedKeys(defaultKeyFolder()));
   else throw new Error("Say what to build: ipk, apk or feed.");
 }
 
@@ -57,11 +61,11 @@ function writeApk(manifest: Manifest): void {
 }
 
 /** One folder per architecture with the daemon and the page, so that one line in a router's list names it. */
-function writeFeed(daemons: readonly Manifest[], page: Manifest, keys: FeedKeys): void {
+function writeFeed(daemons: readonly Manifest[], pages: readonly Manifest[], keys: FeedKeys): void {
   rmSync(FEED, { recursive: true, force: true });
   for (const daemon of daemons) {
-    writeOpkgFeed(join(FEED, OPKG_SERIES, daemon.architecture), [daemon, page], keys);
-    writeApkFeed(join(FEED, APK_SERIES, daemon.architecture), [daemon, page], keys);
+    writeOpkgFeed(join(FEED, OPKG_SERIES, daemon.architecture), [daemon, ...pages], keys);
+    writeApkFeed(join(FEED, APK_SERIES, daemon.architecture), [daemon, ...pages], keys);
   }
   write(join(FEED, fingerprintText(keys.opkg)), Buffer.from(publicKeyText(keys.opkg)));
   write(join(FEED, "kcp-router.pem"), Buffer.from(keys.apkPublic));
@@ -98,7 +102,7 @@ function write(path: string, bytes: Uint8Array): void {
 }
 
 try {
-  main(process.argv[2]);
+  await main(process.argv[2]);
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -2,8 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
+import { PAGE_OUT } from "../page.ts";
+import { readTranslations } from "../po.ts";
 import { type Recipe, readRecipe } from "./feed-makefile.ts";
 import { FileTree } from "./file-tree.ts";
+import { compileLmo } from "./lmo.ts";
 import type { Manifest } from "./manifest.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -39,12 +42,12 @@ rm -rf /tmp/luci-modulecache/
 exit 0
 `;
 
-/** The page's package, as luci.mk makes it of `htdocs` and `root`. */
+/** The page's package, as luci.mk makes it of `htdocs` and `root`; they are what tools/page.ts has built. */
 export function pagePackage(): Manifest {
   const recipe = recipeOf("luci-app-kcp-router");
   const tree = new FileTree();
-  addFolder(tree, join(ROOT, "luci-app/htdocs"), "/www");
-  addFolder(tree, join(ROOT, "luci-app/root"), "");
+  addFolder(tree, join(PAGE_OUT, "htdocs"), "/www");
+  addFolder(tree, join(PAGE_OUT, "root"), "");
   const shared = common("luci-app-kcp-router", recipe);
   return {
     ...shared,
@@ -56,6 +59,24 @@ export function pagePackage(): Manifest {
     scripts: { ...shared.scripts, postinst: LUCI_POSTINST },
     tree,
   };
+}
+
+/** LuCI's name of a language, for files and packages, and what it is called where it is chosen. */
+const LANGUAGE_NAMES: Readonly<Record<string, { readonly code: string; readonly title: string }>> = {
+  zh_Hans: { code: "zh-cn", title: "简体中文 (Chinese Simplified)" },
+};
+
+/** The page in another language, as luci.mk makes it of `po/`: one package per language. */
+export function translationPackage(language: string): Manifest {
+  const { code, title } = LANGUAGE_NAMES[language] ?? { code: language.toLowerCase(), title: language };
+  const page = pagePackage();
+  const name = `luci-i18n-kcp-router-${code}`;
+  const tree = new FileTree();
+  const content = compileLmo(readTranslations(language));
+  tree.add({ kind: "file", path: `/usr/lib/lua/luci/i18n/kcp-router.${code}.lmo`, mode: 0o644, content });
+  const key = code.replace("-", "_");
+  tree.addText(`/etc/uci-defaults/${name}`, `uci set luci.languages.${key}='${title}'; uci commit luci\n`);
+  return { ...page, name, title: `${page.title}, ${title}`, description: [], depends: [page.name], tree };
 }
 
 function recipeOf(name: string): Recipe {
