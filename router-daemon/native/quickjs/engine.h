@@ -25,7 +25,6 @@ struct watch {
   void (*ready)(struct engine *engine, struct watch *self, uint32_t epoll_events);
 };
 
-
 /** heap.c */
 struct heap {
   size_t used;
