@@ -2,7 +2,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { importToml } from "../../../router-daemon/src/config/convert.ts";
 import { checkUci } from "../../../router-daemon/src/config/load.ts";
 import type { Problem } from "../../../router-daemon/src/config/problem.ts";
-import { sectionAddress } from "../../../router-daemon/src/config/uci/document.ts";
+import { sectionAddresses } from "../../../router-daemon/src/config/uci/document.ts";
 import { parseUci } from "../../../router-daemon/src/config/uci/parser.ts";
 import {
   UCI_PACKAGE,
@@ -98,7 +98,7 @@ export class Settings {
     const document = documentOf(this.sections.value, {});
     const at = this.sections.value.indexOf(section);
     const written = document.sections[at];
-    const address = written === undefined ? "" : sectionAddress(document, written);
+    const address = written === undefined ? "" : (sectionAddresses(document).get(written) ?? "");
     return this.problems.value
       .filter((problem) => (problem.section ?? "") === address && (problem.option ?? "") === option)
       .map(({ text }) => text);
