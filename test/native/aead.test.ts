@@ -22,6 +22,7 @@ const SEED = Number(process.env.SEED ?? 0x5eed1);
 const EXPECTED: Readonly<Record<string, string>> = {
   "emulated aarch64": "arm64 mbedtls",
   "emulated arm": "mbedtls",
+  "emulated arm max,neon=off": "mbedtls",
   "emulated mipsel": "mbedtls",
   "emulated mips": "mbedtls",
   "emulated x86_64 qemu64": "mbedtls",
