@@ -35,6 +35,7 @@ const SLOW: readonly string[] = [
   "test/unit/kcp/stock-stories.test.ts",
   "test/unit/mesh/links.test.ts",
   "test/unit/mesh/node-fuzz.test.ts",
+  "test/unit/quic/congestion.test.ts",
   "test/unit/quic/stories.test.ts",
 ];
 
