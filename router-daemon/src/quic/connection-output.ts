@@ -407,7 +407,8 @@ export class ConnectionOutput<Owner> {
     if (!isCopy) {
       const tries = send.tries(chunk);
       if (tries === 1) recovery.copies.handleSent(record, order, total, space.sent.flying, this.#now);
-      else recovery.copies.handleRepair(record, order, tries, this.#now);
+      else if (connection.isBlocked || tries > 2)
+        recovery.copies.handleRepair(record, order, tries, this.#now);
     }
     this.#push(connection, at, total);
     return total;

@@ -164,3 +164,61 @@ test("the memory of failing peers is bounded and loses the one whose time ends f
   policy.noteFailure(PEER, "kcp", 100 + 3 * MAX_FAILING_PEERS);
   t.is(reasonFor(policy, "10.126.126.2", 1000), "tcp peer_failing");
 });
+
+// ── KCP and QUIC ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const BOTH_INPUTS = { ...NO_FEATURES, kcpInput: true, quicInput: true };
+const BOTH_PROXIES = { enableKcpProxy: true, enableQuicProxy: true };
+const QUIC_ONLY = { enableKcpProxy: false, enableQuicProxy: true };
+
+test("every combination of proxies, inputs and priority: the preferred one that is allowed, else the first one's reason", (t) => {
+  const cases: [Partial<PolicySettings>, Partial<PeerInfo["featureFlags"]>, string][] = [
+    [BOTH_PROXIES, { kcpInput: true, quicInput: true }, "kcp kcp_allowed"],
+    [BOTH_PROXIES, { kcpInput: false, quicInput: true }, "quic quic_allowed"],
+    [BOTH_PROXIES, { kcpInput: true, quicInput: false }, "kcp kcp_allowed"],
+    [BOTH_PROXIES, { kcpInput: false, quicInput: false }, "tcp peer_kcp_input_disabled"],
+    [{ ...BOTH_PROXIES, proxyPriority: "quic" }, { kcpInput: true, quicInput: true }, "quic quic_allowed"],
+    [{ ...BOTH_PROXIES, proxyPriority: "quic" }, { kcpInput: true, quicInput: false }, "kcp kcp_allowed"],
+    [
+      { ...BOTH_PROXIES, proxyPriority: "quic" },
+      { kcpInput: false, quicInput: false },
+      "tcp peer_quic_input_disabled",
+    ],
+    [QUIC_ONLY, { kcpInput: true, quicInput: true }, "quic quic_allowed"],
+    [QUIC_ONLY, { kcpInput: true, quicInput: false }, "tcp peer_quic_input_disabled"],
+    [{ enableKcpProxy: true }, { kcpInput: false, quicInput: true }, "tcp peer_kcp_input_disabled"],
+    [{ enableKcpProxy: true, proxyPriority: "quic" }, { kcpInput: true, quicInput: true }, "kcp kcp_allowed"],
+  ];
+  for (const [settings, inputs, expected] of cases) {
+    const peer = peerInfo(PEER, { featureFlags: { ...NO_FEATURES, ...inputs } });
+    t.is(reasonFor(make(settings, [peer]), "10.126.126.2"), expected, JSON.stringify([settings, inputs]));
+  }
+});
+
+test("a version that has no QUIC in peer packets yet is told apart from one that has it switched off", (t) => {
+  const old = peerInfo(PEER, { version: "2.5.0-abc" });
+  t.is(reasonFor(make(QUIC_ONLY, [old]), "10.126.126.2"), "tcp peer_without_quic");
+});
+
+test("a relay may forbid one of the two", (t) => {
+  const far = peerInfo(PEER, { nextHop: RELAY, pathLength: 2, featureFlags: BOTH_INPUTS });
+  const relay = (flags: Partial<PeerInfo["featureFlags"]>) =>
+    peerInfo(RELAY, { featureFlags: { ...NO_FEATURES, ...flags } });
+  const choose = (flags: Partial<PeerInfo["featureFlags"]>, settings: Partial<PolicySettings>): string =>
+    reasonFor(make(settings, [far, relay(flags)]), "10.126.126.2");
+  t.is(choose({ noRelayKcp: true }, BOTH_PROXIES), "quic quic_allowed");
+  t.is(choose({ noRelayQuic: true }, BOTH_PROXIES), "kcp kcp_allowed");
+  t.is(choose({ noRelayQuic: true }, QUIC_ONLY), "tcp relay_forbids_quic");
+  t.is(choose({ noRelayKcp: true, noRelayQuic: true }, BOTH_PROXIES), "tcp relay_forbids_kcp");
+});
+
+test("a peer that fails over KCP is tried over QUIC meanwhile, and the other way round", (t) => {
+  const policy = make(BOTH_PROXIES, [peerInfo(PEER, { featureFlags: BOTH_INPUTS })]);
+  policy.noteFailure(PEER, "kcp", 0);
+  t.is(reasonFor(policy, "10.126.126.2", 1), "quic quic_allowed");
+  policy.noteFailure(PEER, "quic", 0);
+  t.is(reasonFor(policy, "10.126.126.2", 1), "tcp peer_failing");
+  policy.noteSuccess(PEER, "quic");
+  t.is(reasonFor(policy, "10.126.126.2", 1), "quic quic_allowed");
+  t.is(reasonFor(policy, "10.126.126.2", FAILING_MS), "kcp kcp_allowed");
+});
