@@ -23,6 +23,11 @@ export class AddressWatch {
     return this.#at;
   }
 
+  /** Looks at this time instead of the next planned one. */
+  lookAt(now: number): void {
+    this.#at = Math.min(this.#at, now);
+  }
+
   handleTimeout(now: number): void {
     if (now < this.#at) return;
     this.#at = now + WATCH_PERIOD_MS;

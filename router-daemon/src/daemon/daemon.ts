@@ -307,6 +307,12 @@ export class Daemon implements DaemonView {
     if (!this.#stopping) this.#path.wakeAt(this.#host.now());
   }
 
+  /** Somebody says that the machine's addresses may have changed: no need to wait for the next look. */
+  lookAtAddresses(): void {
+    this.#watch.lookAt(this.#host.now());
+    this.#wakeSoon();
+  }
+
   /** Something that those around the daemon have to say. */
   tell(level: EventLevel, code: string, message: string): void {
     this.#event(level, code, message);

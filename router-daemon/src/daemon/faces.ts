@@ -16,7 +16,7 @@ export const MAX_TOKEN_FILE_BYTES = 2 * MAX_TOKENS * MAX_TOKEN_LENGTH;
 const OTHERS_MAY_READ = 0o044;
 
 export interface FacesOptions {
-  readonly daemon: DaemonView & Pick<Daemon, "tell">;
+  readonly daemon: DaemonView & Pick<Daemon, "tell" | "lookAtAddresses">;
   readonly engine: ServingEngine;
   readonly config: Config;
   /** A file of at most so many bytes, with its mode, or why it cannot be read. */
@@ -56,6 +56,7 @@ export async function openFaces(options: FacesOptions): Promise<OpenFaces> {
     timers: engine.timers,
     path: config.ubus_socket,
     now,
+    interfacesChanged: () => daemon.lookAtAddresses(),
     tell: (level, code, message) => daemon.tell(level, code, message),
     onFailure,
   });

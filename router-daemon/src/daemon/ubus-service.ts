@@ -16,6 +16,8 @@ export interface UbusServiceOptions {
   readonly path: string;
   /** Monotonic milliseconds. */
   now(): number;
+  /** netifd says that an interface came, went or has other addresses. */
+  interfacesChanged(): void;
   /** For the daemon's log: the object came, went, or was refused. */
   tell(level: "info" | "warning", code: string, message: string): void;
   onFailure(error: unknown): void;
@@ -38,6 +40,7 @@ export class UbusService {
       streams: options.streams,
       path: options.path,
       object: createUbusObject(view, options.onFailure),
+      listen: { pattern: "network.interface", hear: () => options.interfacesChanged() },
       now: options.now,
       onTimeoutChange: () => this.#arm(),
       onState: (state, reason) => this.#tellState(state, reason),

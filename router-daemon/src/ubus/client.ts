@@ -31,6 +31,8 @@ export interface UbusClientOptions {
   /** Socket of ubusd. */
   readonly path: string;
   readonly object: UbusObject;
+  /** Events of others to be heard, `network.*`. */
+  readonly listen?: { readonly pattern: string; hear(id: string, fields: BlobFields): void };
   /** Monotonic milliseconds. */
   now(): number;
   /** `nextTimeout` may be earlier than before. */
@@ -50,6 +52,8 @@ export class UbusClient {
   #stream: ByteStream | undefined;
   #reader = new MessageReader();
   #objectId = 0;
+  /** The nameless object that hears events. */
+  #listenerId = 0;
   #hasSubscribers = false;
   /** Calls that are being answered. */
   #calls = 0;
@@ -119,6 +123,7 @@ export class UbusClient {
   #handleClosed(code: string): void {
     this.#stream = undefined;
     this.#objectId = 0;
+    this.#listenerId = 0;
     this.#hasSubscribers = false;
     this.#congested = false;
     if (this.#state === "closed") return;
@@ -152,6 +157,7 @@ export class UbusClient {
         this.#objectId = objectId;
         this.#pauseMs = RECONNECT_MIN_MS;
         this.#setState("registered", "");
+        this.#listen();
       } else if (status === UbusStatus.timeout) {
         // Whatever it is that does not answer, another connection is worth a try.
         this.#stream?.destroy();
@@ -160,6 +166,26 @@ export class UbusClient {
         this.#retryLater();
         this.#options.onState?.("connected", `ubusd refused the object (status ${status})`);
       }
+    });
+  }
+
+  /** Events need an object that they come to; when that fails, they are missed until the next connection. */
+  #listen(): void {
+    const pattern = this.#options.listen?.pattern;
+    if (pattern === undefined) return;
+    this.#request(MessageType.addObject, 0, {}, ({ parts }) => {
+      const objectId = parts[0]?.objectId;
+      if (objectId === undefined) return;
+      this.#listenerId = objectId;
+      // ubusd reads the id as a signed field.
+      const data = encodeFields({ object: objectId | 0, pattern }, MAX_MESSAGE_BYTES);
+      if (data === undefined) return;
+      this.#request(
+        MessageType.invoke,
+        EVENT_OBJECT,
+        { objectId: EVENT_OBJECT, method: "register", data },
+        () => {},
+      );
     });
   }
 
@@ -200,6 +226,11 @@ export class UbusClient {
   /** The answer carries the caller's sequence and id: two callers may use the same sequence (ubus-wire.md 5). */
   #handleCall({ sequence, peer, objectId, method, data, noReply }: UbusMessage): void {
     if (objectId === undefined || method === undefined) return;
+    if (objectId === this.#listenerId) {
+      // Nobody waits for an answer to an event.
+      this.#options.listen?.hear(method, (data && decodeFields(data)) ?? {});
+      return;
+    }
     const stream = this.#stream;
     const answer = (status: number, fields?: Uint8Array): void => {
       if (noReply === true || stream === undefined || stream !== this.#stream) return;

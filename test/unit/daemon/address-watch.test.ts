@@ -18,3 +18,15 @@ test("a changed address is told once, the same ones in another order are no chan
   t.true(watch.takeChange());
   t.false(watch.takeChange());
 });
+
+test("whoever knows that they changed need not wait for the next look", (t) => {
+  let addresses = [{ address: 1, prefixLength: 24 }];
+  const watch = new AddressWatch(() => addresses, 0);
+  addresses = [{ address: 2, prefixLength: 24 }];
+  watch.lookAt(10);
+  t.is(watch.nextTimeout, 10);
+  watch.handleTimeout(10);
+  t.true(watch.takeChange());
+  watch.lookAt(11 + WATCH_PERIOD_MS);
+  t.is(watch.nextTimeout, 10 + WATCH_PERIOD_MS, "never later than planned");
+});

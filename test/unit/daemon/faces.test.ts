@@ -18,6 +18,12 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 class FakeDaemon extends FakeView {
   readonly told: string[] = [];
 
+  looks = 0;
+
+  lookAtAddresses(): void {
+    this.looks++;
+  }
+
   tell(_level: string, code: string): void {
     this.told.push(code);
   }
@@ -137,6 +143,11 @@ test("on ubus the object comes, is called, comes again with the next ubusd, and 
   const { status, data } = await caller.call("kcp-router", "close_connection", { id: 1 });
   t.deepEqual([status, data], [0, [{ closed: 1 }]]);
   t.deepEqual(opened.daemon.closed, [1]);
+  t.is(opened.daemon.looks, 0);
+  caller.sendEvent("network.interface", { action: "ifup", interface: "wan" });
+  caller.sendEvent("network.device", {});
+  await until(() => opened.daemon.looks > 0);
+  t.is(opened.daemon.looks, 1, "netifd's word counts at once");
   caller.close();
 
   await first.close();

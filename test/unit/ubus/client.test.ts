@@ -376,6 +376,38 @@ test("whatever ubusd or others send, the client stays or comes back, and answers
   );
 });
 
+test("events that match are heard, after a reconnect too; our own are not", async (t) => {
+  const pipe = new UbusPipe(new Ubusd(ids()));
+  const heard: string[] = [];
+  const clock = { now: 0 };
+  const client = new UbusClient({
+    streams: pipe,
+    path: "/ubus",
+    object: calculator,
+    listen: { pattern: "net.*", hear: (id, fields) => heard.push(`${id} ${JSON.stringify(fields)}`) },
+    now: () => clock.now,
+  });
+  client.start();
+  const other = stage(pipe, { ...calculator, path: "other" });
+  other.client.start();
+  await pipe.run();
+  const tell = async () => {
+    for (const id of ["net.up", "network.up"]) other.client.sendEvent(id, { x: 1 });
+    client.sendEvent("net.own", {});
+    await pipe.run();
+  };
+  await tell();
+  t.deepEqual(heard, ['net.up {"x":1}']);
+  pipe.cut();
+  pipe.ubusd = new Ubusd(ids(0x9000_0001));
+  await pipe.run();
+  clock.now = client.nextTimeout;
+  client.handleTimeout(clock.now);
+  await other.tick();
+  await tell();
+  t.deepEqual(heard, ['net.up {"x":1}', 'net.up {"x":1}']);
+});
+
 test("closed is closed: no reconnect, and the object is gone", async (t) => {
   const ubusd = new Ubusd(ids());
   const pipe = new UbusPipe(ubusd);
