@@ -35,7 +35,7 @@
 #define IO_WITHOUT_UDP_GRO 8
 #define IO_REFUSE_UDP_SEGMENT 16   /* the socket says yes, sending says EIO: the way some drivers fail */
 #define IO_WITHOUT_TUN_QUEUE 32    /* the device's send buffer holds next to nothing */
-#define IO_WITHOUT_OWN_CIPHER 64   /* AES-128-GCM by OpenSSL, whatever the processor has */
+#define IO_WITHOUT_OWN_CIPHER 64   /* AES-128-GCM by the build's library (aead.mk), whatever the processor has */
 #define IO_WITHOUT_WIDE_CIPHER 128 /* never with VAES */
 
 #define IO_EVENT_READABLE 1
