@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import type { Lab } from "../netns/lab.ts";
 import { run, until } from "../netns/namespace.ts";
 import { type ExecResult, LabProcess } from "../netns/process.ts";
-import { Procd } from "./procd.ts";
+import { Procd, SETPRIV } from "./procd.ts";
 
 const STAND_INS = join(import.meta.dirname, "root");
 const BUSYBOX = "/bin/busybox";
@@ -94,6 +94,7 @@ export class OpenWrtRoot {
     cpSync(BUSYBOX, at("bin/busybox"));
     execFileSync("chroot", [this.path, "/bin/busybox", "--install", "-s", "/bin"]);
     this.#copyProgram(NFT);
+    this.#copyProgram(SETPRIV);
     // Last, so that they take the place of BusyBox's applets of the same name.
     for (const part of ["bin", "sbin", "lib", "etc"]) {
       execFileSync("cp", ["-a", "--remove-destination", `${STAND_INS}/${part}/.`, at(part)]);
@@ -179,7 +180,7 @@ export class OpenWrtRoot {
   }
 
   #readIfThere(path: string): Uint8Array | undefined {
-    return this.has(path) ? readFileSync(join(this.path, path)) : undefined;
+    return path !== "" && this.has(path) ? readFileSync(join(this.path, path)) : undefined;
   }
 
   /** What was said to syslog: by scripts, and by ended instances. */

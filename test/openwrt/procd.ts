@@ -43,6 +43,7 @@ interface Service {
   triggers: readonly (readonly string[])[];
 }
 
+export const SETPRIV = "/usr/bin/setpriv";
 const POLL_MS = 5;
 const TRIGGER_DELAY_S = 1;
 /** Threshold, timeout, retry (conventions: procd's own defaults). */
@@ -204,13 +205,22 @@ export class Procd {
   #start(instance: Instance): void {
     clearTimeout(instance.timer);
     instance.gaveUp = false;
-    const child = this.#options.spawn(instance.definition.command);
+    const child = this.#options.spawn(this.#jailed(instance.definition));
     instance.process = child;
     instance.startedAt = performance.now();
     void child.exited.then(() => {
       for (const line of child.lines) this.#options.log(line);
       if (instance.process === child) this.#handleExit(instance);
     });
+  }
+
+  /** As ujail without folders of its own does it: the capabilities of the file are all there are. */
+  #jailed({ command, params }: Definition): readonly string[] {
+    const file = this.#options.read(params.get("capabilities")?.[0] ?? "");
+    if (file === undefined) return command;
+    const { bounding } = JSON.parse(Buffer.from(file).toString()) as { readonly bounding: readonly string[] };
+    const kept = bounding.map((name) => `+${name.replace(/^CAP_/, "").toLowerCase()}`);
+    return [SETPRIV, `--bounding-set=-all,${kept.join(",")}`, "--no-new-privs", "--", ...command];
   }
 
   #handleExit(instance: Instance): void {

@@ -2,6 +2,7 @@
  * A router's life with the packages, by what they contain: installed, configured by uci, started, reloaded, upgraded,
  * stopped and removed, with opkg's format and with apk's.
  */
+import { readFileSync } from "node:fs";
 import test from "ava";
 import { buildApk } from "../../tools/package/apk.ts";
 import { FileTree } from "../../tools/package/file-tree.ts";
@@ -225,6 +226,18 @@ test.serial(
     });
   },
 );
+
+test.serial("the daemon runs with the capabilities it needs, and with no other", async (t) => {
+  await withRouter("ipk", async ({ root, install }) => {
+    await install(1);
+    await configure(root);
+    const status = readFileSync(`/proc/${root.procd.pid("kcp-router")}/status`, "utf8");
+    // CAP_NET_BIND_SERVICE is 10, CAP_NET_ADMIN 12.
+    for (const kind of ["CapEff", "CapPrm", "CapBnd"])
+      t.regex(status, new RegExp(`^${kind}:\\t0000000000001400$`, "m"));
+    t.regex(status, /^NoNewPrivs:\t1$/m);
+  });
+});
 
 test.serial("switched off in the configuration, it stops", async (t) => {
   await withRouter("ipk", async ({ root, install }) => {
