@@ -103,7 +103,11 @@ for (const loss of [0, 0.05]) {
             t.is(ok, TRANSFERS);
           }
         }
-        t.true((await ours.connections()).every(({ transport }) => transport === "quic"));
+        const kinds = (await ours.connections()).map((row) => `${row.role} ${row.transport} ${row.reason}`);
+        t.deepEqual([...new Set(kinds)].sort(), [
+          "destination quic quic_allowed",
+          "source quic quic_allowed",
+        ]);
       });
     },
   );

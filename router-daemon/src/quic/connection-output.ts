@@ -406,7 +406,9 @@ export class ConnectionOutput<Owner> {
     if (fin !== 0) core.pending &= ~Item.fin;
     if (!isCopy) {
       const tries = send.tries(chunk);
-      if (tries === 1) recovery.copies.handleSent(record, order, total, space.sent.flying, this.#now);
+      // The first chunk of a stream is waited for by a client whose SYN is held: it is never one of many.
+      const company = chunk === 0 ? 0 : space.sent.flying;
+      if (tries === 1) recovery.copies.handleSent(record, order, total, company, this.#now);
       else if (connection.isBlocked || tries > 2)
         recovery.copies.handleRepair(record, order, tries, this.#now);
     }

@@ -43,7 +43,6 @@ export interface ConnectionHost<Owner> {
   readonly counters: QuicEndpointCounters;
   readonly congestion: CongestionFactory;
   quotaOf(peerId: number): SlotQuota;
-  random(bytes: Uint8Array): void;
   /** The connection may have something to send, or its timers have changed. */
   requestPoll(connection: Connection<Owner>): void;
   /** It is open: streams can be put on it. */

@@ -424,10 +424,6 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
 
   // ── ConnectionHost and StreamOwner ──────────────────────────────────────────────────────────────────────────────────
 
-  random(bytes: Uint8Array): void {
-    this.#random(bytes);
-  }
-
   requestPoll(connection: Connection<Owner>): void {
     if (connection.isPolled || connection.state === "gone") return;
     connection.isPolled = true;
