@@ -1,6 +1,6 @@
 # kcp-router. "make help" lists the goals; every goal sets up what it needs on a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help build native native-all quickjs check format test test-quickjs demo page bench fuzz soak ipk apk feed docs clean
+.PHONY: help build native native-all reproducible quickjs check format test test-quickjs demo page bench fuzz soak ipk apk feed docs clean
 MAKEFLAGS += --no-print-directory
 
 TSX := node --import=tsx
@@ -27,6 +27,11 @@ native-all:    ## Static executables for all five kinds of routers, in out/bin
 	@tools/prepare.sh native
 	@$(TSX) tools/bundle.ts
 	@for arch in $(ARCHES); do $(MAKE) -s -C router-daemon/native/quickjs ARCH=$$arch || exit 1; done
+
+reproducible:  ## Builds an executable twice, in different places: both must be the same byte for byte (ARCH=…, default mipsel)
+	@tools/prepare.sh native
+	@$(TSX) tools/bundle.ts
+	@tools/reproducible.sh $(ARCH)
 
 quickjs:       ## The executable with this machine's compiler (out/bin/host), and its interpreter of files, for development
 	@tools/prepare.sh quickjs
