@@ -1,8 +1,8 @@
 /** The page in real Chromium, around a real daemon in the lab. */
 import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import test from "ava";
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { MAX_PAGE_BYTES, PAGE_OUT } from "../../tools/page.ts";
 import { until } from "../netns/namespace.ts";
@@ -25,7 +25,7 @@ interface AxeResult {
 
 /** What keyboards and screen readers trip over, of the two worst kinds; the shell around the page is not looked at. */
 async function seriousFindings(page: Page): Promise<string[]> {
-  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+  await page.evaluate(axe.source);
   const { violations } = (await page.evaluate("axe.run('.kcp')")) as AxeResult;
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
