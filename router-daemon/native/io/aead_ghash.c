@@ -8,7 +8,8 @@
  *
  * Only the lower 32 bits of a product are taken, which is one instruction everywhere, and one for four products with NEON: the
  * compiler makes that of the same text, compiled a second time with GHASH_NEON. The upper bits are the lower ones of the reversed
- * operands' product, reversed. 128 bits are nine such products (Karatsuba, twice).
+ * operands' product, reversed. 128 bits are nine such products (Karatsuba, twice). All this is linear: of four blocks times
+ * descending powers of H the lower products are summed, and the rest is done once.
  *
  * No branch and no address depends on data or key.
  */
@@ -56,19 +57,16 @@ static inline void spread(struct element a, uint32_t operands[GHASH_OPERANDS]) {
   }
 }
 
-/** Nine carry-less products of 32 bits. */
-static inline void carryless(const uint32_t a[GHASH_OPERANDS], const uint32_t b[GHASH_PARTS][GHASH_OPERANDS],
-                             uint64_t products[GHASH_WORDS]) {
-  uint32_t low[GHASH_OPERANDS];
+/** Adds the lower 32 bits of a·b, operand by operand. */
+static inline void multiply_add(uint32_t sums[GHASH_OPERANDS], const uint32_t a[GHASH_OPERANDS], const ghash_parts b) {
   for (int i = 0; i < GHASH_OPERANDS; i++) {
     uint32_t a0 = a[i] & 0x11111111, a1 = a[i] & 0x22222222, a2 = a[i] & 0x44444444, a3 = a[i] & 0x88888888;
     uint32_t b0 = b[0][i], b1 = b[1][i], b2 = b[2][i], b3 = b[3][i];
-    low[i] = (((a0 * b0) ^ (a1 * b3) ^ (a2 * b2) ^ (a3 * b1)) & 0x11111111) |
-             (((a0 * b1) ^ (a1 * b0) ^ (a2 * b3) ^ (a3 * b2)) & 0x22222222) |
-             (((a0 * b2) ^ (a1 * b1) ^ (a2 * b0) ^ (a3 * b3)) & 0x44444444) |
-             (((a0 * b3) ^ (a1 * b2) ^ (a2 * b1) ^ (a3 * b0)) & 0x88888888);
+    sums[i] ^= (((a0 * b0) ^ (a1 * b3) ^ (a2 * b2) ^ (a3 * b1)) & 0x11111111) |
+               (((a0 * b1) ^ (a1 * b0) ^ (a2 * b3) ^ (a3 * b2)) & 0x22222222) |
+               (((a0 * b2) ^ (a1 * b1) ^ (a2 * b0) ^ (a3 * b3)) & 0x44444444) |
+               (((a0 * b3) ^ (a1 * b2) ^ (a2 * b1) ^ (a3 * b0)) & 0x88888888);
   }
-  for (int i = 0; i < GHASH_WORDS; i++) products[i] = (uint64_t)(reverse_bits(low[GHASH_WORDS + i]) >> 1) << 32 | low[i];
 }
 
 /** Adds to (low, high) what `part` times x^128 is: times x^7 + x^2 + x + 1, which in this order goes down. */
@@ -88,12 +86,10 @@ static inline struct element reduce(uint64_t a, uint64_t b, uint64_t c, uint64_t
   return (struct element){{(uint32_t)c, (uint32_t)(c >> 32), (uint32_t)d, (uint32_t)(d >> 32)}};
 }
 
-/** a·H in the field. */
-static inline struct element multiply(struct element a, const struct ghash_key *key) {
-  uint32_t operands[GHASH_OPERANDS];
+/** The field element that sums of `multiply_add` stand for. */
+static inline struct element combine(const uint32_t sums[GHASH_OPERANDS]) {
   uint64_t p[GHASH_WORDS];
-  spread(a, operands);
-  carryless(operands, key->parts, p);
+  for (int i = 0; i < GHASH_WORDS; i++) p[i] = (uint64_t)(reverse_bits(sums[GHASH_WORDS + i]) >> 1) << 32 | sums[i];
   /* Middle terms: of words 0 and 1, of words 2 and 3, and of the halves' sums. */
   p[4] ^= p[0] ^ p[1];
   p[5] ^= p[2] ^ p[3];
@@ -106,29 +102,44 @@ static inline struct element multiply(struct element a, const struct ghash_key *
   return reduce(low0, low1 ^ middle0, high0 ^ middle1, high1);
 }
 
-static struct element add_block(const struct ghash_key *key, struct element hash, struct element block) {
-  for (int i = 0; i < 4; i++) block.w[i] ^= hash.w[i];
-  return multiply(block, key);
+/** (hash + blocks[0])·H^count + … + blocks[count - 1]·H. */
+static struct element add_blocks(const struct ghash_key *key, struct element hash, const uint8_t *blocks, int count) {
+  uint32_t sums[GHASH_OPERANDS] = {0}, operands[GHASH_OPERANDS];
+  for (int i = 0; i < count; i++) {
+    struct element block = load_element(blocks + BLOCK_BYTES * i);
+    for (int word = 0; i == 0 && word < 4; word++) block.w[word] ^= hash.w[word];
+    spread(block, operands);
+    multiply_add(sums, operands, key->powers[GHASH_BLOCKS - count + i]);
+  }
+  return combine(sums);
 }
 
 void GHASH(const struct ghash_key *key, const uint8_t *data, size_t n, uint8_t hash[BLOCK_BYTES]) {
+  const size_t step = BLOCK_BYTES * GHASH_BLOCKS;
   struct element sum = {{0}};
-  const uint64_t bits = (uint64_t)n * 8;
-  for (; n >= BLOCK_BYTES; n -= BLOCK_BYTES, data += BLOCK_BYTES) sum = add_block(key, sum, load_element(data));
-  if (n > 0) {
-    uint8_t last[BLOCK_BYTES] = {0};
-    memcpy(last, data, n);
-    sum = add_block(key, sum, load_element(last));
-  }
-  sum = add_block(key, sum, (struct element){{(uint32_t)bits, (uint32_t)(bits >> 32), 0, 0}});
+  /* The last blocks: what is left, filled up with zeros, and the lengths. */
+  uint8_t last[BLOCK_BYTES * (GHASH_BLOCKS + 1)] = {0};
+  size_t rest = n % step, blocks = (rest + BLOCK_BYTES - 1) / BLOCK_BYTES;
+  memcpy(last, data + (n - rest), rest);
+  store32be(last + BLOCK_BYTES * blocks + 8, (uint32_t)((uint64_t)n >> 29));
+  store32be(last + BLOCK_BYTES * blocks + 12, (uint32_t)n << 3);
+  for (; n >= step; n -= step, data += step) sum = add_blocks(key, sum, data, GHASH_BLOCKS);
+  if (blocks > 0) sum = add_blocks(key, sum, last, (int)blocks);
+  sum = add_blocks(key, sum, last + BLOCK_BYTES * blocks, 1);
   for (int i = 0; i < 4; i++) store32be(hash + 4 * i, sum.w[3 - i]);
 }
 
 #ifndef GHASH_NEON
 void ghash_key_set(struct ghash_key *key, const uint8_t h[BLOCK_BYTES]) {
-  spread(load_element(h), key->parts[0]);
-  for (int part = GHASH_PARTS - 1; part >= 0; part--) {
-    for (int i = 0; i < GHASH_OPERANDS; i++) key->parts[part][i] = key->parts[0][i] & 0x11111111u << part;
+  struct element power = load_element(h);
+  for (int i = GHASH_BLOCKS - 1; i >= 0; i--) {
+    uint32_t operands[GHASH_OPERANDS], sums[GHASH_OPERANDS] = {0};
+    spread(power, operands);
+    for (int part = 0; part < GHASH_PARTS; part++) {
+      for (int o = 0; o < GHASH_OPERANDS; o++) key->powers[i][part][o] = operands[o] & 0x11111111u << part;
+    }
+    multiply_add(sums, operands, key->powers[GHASH_BLOCKS - 1]);
+    power = combine(sums);
   }
 }
 #endif
