@@ -70,7 +70,7 @@ export function quickFiles(): readonly string[] {
  * mistakes would be.
  */
 export function wordFiles(): readonly string[] {
-  const folders = /^(test\/unit\/(wire|kcp|tcp|quic|mesh|ubus|http1)|router-daemon\/kcp-ts\/test)\//;
+  const folders = /^(test\/unit\/(wire|kcp|tcp|quic|mesh|ubus)|router-daemon\/kcp-ts\/test)\//;
   const names =
     /(vectors|captures|codecs|checksum|segment|messages|header|tunnel|ip|siphash|utf8|tables?|blobmsg|handshake|receiving|traces|parser)\.test\.ts$/;
   return quickFiles().filter((file) => folders.test(file) && names.test(file));

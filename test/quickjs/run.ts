@@ -1,6 +1,6 @@
 /** Runs test files inside the executable with QuickJS, of this machine or of another one under qemu. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OUT } from "../netns/paths.ts";
@@ -50,6 +50,10 @@ function run(
   folder: string,
   { machine, shareOfRuns, timeoutMs }: RunOptions,
 ): Promise<FileResult> {
+  if (!existsSync(interpreter(machine))) {
+    const failure = `${interpreter(machine)} is missing. Build it with \`make quickjs\`.`;
+    return Promise.resolve({ tests: [], failure });
+  }
   const emulator = machine === "host" ? [] : [`qemu-${machine}-static`];
   const [program = "", ...args] = [...emulator, interpreter(machine), bundle];
   const env = { ...process.env, TMPDIR: folder, SHARE_OF_RUNS: String(shareOfRuns) };

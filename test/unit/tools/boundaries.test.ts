@@ -29,6 +29,9 @@ const VIOLATIONS: Readonly<Record<string, string>> = {
   [`${SRC}/kcp/print.ts`]: 'export const print = () => console.log("x");\n',
   [`${SRC}/wire/buffer.ts`]: "export const buffer = () => Buffer.alloc(1);\n",
   [`${SRC}/host/mesh.ts`]: 'import { x } from "../mesh/node.ts";\nexport const y = x;\n',
+  [`${SRC}/http1/engine.ts`]: 'import { connect } from "node:net";\nexport const open = connect;\n',
+  [`${SRC}/http1/streams.ts`]:
+    'import { nodeStreams } from "../host/node/streams.ts";\nexport const streams = nodeStreams;\n',
   [`${SRC}/config/api.ts`]: 'import type { X } from "../api/view.ts";\nexport type Y = X;\n',
   [`${SRC}/config/mesh.ts`]: 'import { x } from "../mesh/node.ts";\nexport const y = x;\n',
   [`${SRC}/config/engine.ts`]: 'import { hostname } from "node:os";\nexport const name = hostname;\n',
@@ -48,6 +51,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   [`${SRC}/proxy/good.ts`]:
     'import { x } from "../mesh/node.ts";\nimport { z } from "../tcp/stack.ts";\nexport const y = [x, z];\n',
   [`${SRC}/config/uci/good.ts`]: 'import { x } from "../../wire/udp-url.ts";\nexport const y = x;\n',
+  [`${SRC}/http1/good.ts`]:
+    'import type { Streams } from "../host/streams.ts";\nexport type Where = Streams;\n',
   [`${SRC}/api/good.ts`]: 'import { x } from "../config/config.ts";\nexport const y = x;\n',
   [`${SRC}/cli/kcp-router.ts`]: 'import { x } from "../daemon/node-run.ts";\nexport const y = x;\n',
   [`${SRC}/host/node/good.ts`]:
