@@ -18,6 +18,7 @@ const SIGNATURES = {
   tunRead: [n, n, n],
   tunWrite: [n, n, n],
   tunSplit: [n, n, n, n, n, n, n],
+  seahash: [n, n, n, n, n],
   udpOpen: [n],
   linkSet: [n, n, n, n],
   linkClear: [n],

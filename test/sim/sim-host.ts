@@ -18,6 +18,7 @@ import {
   VNET_HEADER_BYTES,
 } from "../../router-daemon/src/host/host.ts";
 import { ArenaMemory } from "../../router-daemon/src/host/memory.ts";
+import { SeaHash } from "../../router-daemon/src/quic/seahash.ts";
 import { endpointPort, formatAddress } from "../../router-daemon/src/wire/endpoint.ts";
 import { ArenaView } from "./arena-view.ts";
 import { checkArguments } from "./argument-check.ts";
@@ -293,6 +294,24 @@ export class SimHost implements Host {
       words[lengths + i] = packet.length;
     }
     return packets.length;
+  }
+
+  seahash(front: number, frontBytes: number, rest: number, restBytes: number, out: number): number {
+    const { bytes } = this.memory;
+    if (!this.#view.hasBytes(front, frontBytes) || !this.#view.hasBytes(rest, restBytes))
+      return Errno.invalid;
+    if (!this.#view.hasBytes(out, 8) || (restBytes > 0 && frontBytes % 8 !== 0)) return Errno.invalid;
+    const text = new Uint8Array(frontBytes + restBytes + 8);
+    text.set(bytes.subarray(front, front + frontBytes));
+    text.set(bytes.subarray(rest, rest + restBytes), frontBytes);
+    const length = frontBytes + restBytes;
+    const hash = new SeaHash();
+    hash.begin();
+    hash.words(text, 0, length >>> 3);
+    hash.finish(text, length & ~7, length & 7);
+    new DataView(bytes.buffer, bytes.byteOffset + out).setInt32(0, hash.high);
+    new DataView(bytes.buffer, bytes.byteOffset + out).setInt32(4, hash.low);
+    return 0;
   }
 
   // ── UDP links ─────────────────────────────────────────────────────────────────────────────────────────────────

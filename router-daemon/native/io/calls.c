@@ -33,6 +33,9 @@ static int32_t call_tun_route(struct io_core *core, const int32_t *a) {
 static int32_t call_tun_split(struct io_core *core, const int32_t *a) {
   return io_tun_split(core, a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
 }
+static int32_t call_seahash(struct io_core *core, const int32_t *a) {
+  return io_seahash(core, a[0], a[1], a[2], a[3], a[4]);
+}
 static int32_t call_link_set(struct io_core *core, const int32_t *a) {
   return io_link_set(core, a[0], a[1], a[2], (uint32_t)a[3]);
 }
@@ -52,6 +55,7 @@ const struct io_call IO_CALLS[IO_CALL_COUNT] = {
     {"tunRead", 3, call_tun_read},
     {"tunWrite", 3, call_tun_write},
     {"tunSplit", 7, call_tun_split},
+    {"seahash", 5, call_seahash},
     {"linkSet", 4, call_link_set},
     {"linkClear", 1, call_link_clear},
     {"identitySet", 2, call_identity_set},

@@ -93,6 +93,7 @@ int io_tun_read(struct io_core *core, int32_t handle, int32_t out, int32_t max);
 int io_tun_write(struct io_core *core, int32_t handle, int32_t iov, int32_t count);
 int io_tun_split(struct io_core *core, int32_t offset, int32_t length, int32_t mtu, int32_t slots, int32_t lengths,
                  int32_t max, int32_t headroom);
+int io_seahash(struct io_core *core, int32_t front, int32_t front_bytes, int32_t rest, int32_t rest_bytes, int32_t out);
 
 struct io_udp_info {
   int32_t handle;

@@ -17,6 +17,7 @@ import type { PlainFlows } from "../proxy/plain-flows.ts";
 import { PLAIN_WORDS, PlainPath } from "../proxy/plain-path.ts";
 import { Policy } from "../proxy/policy.ts";
 import { SourceProxy } from "../proxy/source.ts";
+import { HASH_REGION_BYTES, type HashPort } from "../quic/checksum.ts";
 import { QuicEndpoint } from "../quic/endpoint.ts";
 import type { QuicLimits } from "../quic/types.ts";
 import { TCP_REGION_BYTES } from "../tcp/limits.ts";
@@ -57,6 +58,7 @@ export interface Regions {
   readonly iovWord: number;
   readonly zeroVnet: number;
   readonly tcp: number;
+  readonly quicHash: number;
 }
 
 export function reserveRegions({ memory }: Host): Regions {
@@ -65,6 +67,7 @@ export function reserveRegions({ memory }: Host): Regions {
     iovWord: memory.reserve(MAX_IOV_PAIRS * 8) / 4,
     zeroVnet: memory.reserve(VNET_BYTES),
     tcp: memory.reserve(TCP_REGION_BYTES),
+    quicHash: memory.reserve(HASH_REGION_BYTES),
   };
   memory.bytes.fill(0, regions.zeroVnet, regions.zeroVnet + VNET_BYTES);
   return regions;
@@ -165,6 +168,11 @@ export function openSession(
     pool,
     random,
     quotaOf: shared.quotaOf,
+    hash: {
+      region: regions.quicHash,
+      seahash: (front, frontBytes, rest, restBytes, out) =>
+        host.seahash(front, frontBytes, rest, restBytes, out),
+    } satisfies HashPort,
     rttMs: (peerId: number) => mesh.latencyMs(peerId) ?? 0,
     limits: {
       maxStreams: config.max_connections,

@@ -130,6 +130,10 @@ export class CoreHost implements Host {
     return this.#core.tunSplit(offset, length, mtu, slots, lengths, max, headroom);
   }
 
+  seahash(front: number, frontBytes: number, rest: number, restBytes: number, out: number): number {
+    return this.#core.seahash(front, frontBytes, rest, restBytes, out);
+  }
+
   udpOpen(endpointOffset: number): UdpInfo | HostFailure {
     return this.#core.udpOpen(endpointOffset);
   }

@@ -176,6 +176,13 @@ export interface Host {
     headroom: number,
   ): number;
 
+  // ── checksums ───────────────────────────────────────────────────────────────────────────────────────────────────
+  /**
+   * SeaHash of `frontBytes` bytes at `front` and of `restBytes` bytes at `rest` behind them: 8 bytes at `out`, most significant
+   * first. `front` has whole words of 8 bytes, unless there is no rest.
+   */
+  seahash(front: number, frontBytes: number, rest: number, restBytes: number, out: number): number;
+
   // ── UDP links ─────────────────────────────────────────────────────────────────────────────────────────────────
   /** Binds a UDP socket (dual stack for ::) with large buffers; port 0 = any. `address` = 16 bytes at an arena offset. */
   udpOpen(endpointOffset: number): UdpInfo | HostFailure;

@@ -27,6 +27,7 @@ export interface NativeCore {
     max: number,
     headroom: number,
   ): number;
+  seahash(front: number, frontBytes: number, rest: number, restBytes: number, out: number): number;
   udpOpen(endpointOffset: number): UdpInfo | HostFailure;
   linkSet(link: number, socket: number, endpointOffset: number, connId: number): number;
   linkClear(link: number): number;

@@ -6,7 +6,7 @@
  * spaces in one datagram where they fit. What was pushed stays as it is until the next `poll`, as the sink was promised.
  */
 import { Limit, type SlotPool } from "kcp-ts";
-import { Checksum, TAG_BYTES } from "./checksum.ts";
+import { type Checksum, TAG_BYTES } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 import { FrameType, FrameWriter, MAX_SMALL_FRAME_BYTES, QuicError, StreamBit } from "./frames.ts";
 import {
@@ -41,7 +41,7 @@ const STREAM_FRAMES_ROOM = 4 * MAX_SMALL_FRAME_BYTES;
 
 export class ConnectionOutput<Owner> {
   readonly #pool: SlotPool;
-  readonly #checksum = new Checksum();
+  readonly #checksum: Checksum;
   readonly #writer = new FrameWriter();
   /** Taken at the start: an exhausted pool must not silence the endpoint. */
   readonly #slots: number[] = [];
@@ -57,7 +57,8 @@ export class ConnectionOutput<Owner> {
   isCut = false;
 
   /** Throws a RangeError when the pool has no slots for it. */
-  constructor(pool: SlotPool) {
+  constructor(pool: SlotPool, checksum: Checksum) {
+    this.#checksum = checksum;
     this.#pool = pool;
     if (pool.freeSlots < CONTROL_SLOTS) {
       throw new RangeError(

@@ -11,7 +11,7 @@ import { type CongestionFactory, deliveryRate, type SlotPool, SlotQuota } from "
 import { NO_REASON, reasonCode } from "../kcp/conn-data.ts";
 import { DueHeap } from "../kcp/due-heap.ts";
 import type { CloseReason, KcpConnectOptions, KcpTarget } from "../kcp/types.ts";
-import { ChecksumForm } from "./checksum.ts";
+import { Checksum, ChecksumForm } from "./checksum.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { ConnectionOutput } from "./connection-output.ts";
 import { ConnectionTable } from "./connection-table.ts";
@@ -94,8 +94,9 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
     this.#random = options.random;
     this.#rttMs = options.rttMs ?? (() => 0);
     this.#table = new ConnectionTable(options.random, this.limits.maxConnections);
-    this.#input = new PacketInput(this.pool, this.counters);
-    this.#output = new ConnectionOutput(this.pool);
+    const checksum = new Checksum(options.hash);
+    this.#input = new PacketInput(this.pool, this.counters, checksum);
+    this.#output = new ConnectionOutput(this.pool, checksum);
   }
 
   /** Streams, as what KCP calls connections. */

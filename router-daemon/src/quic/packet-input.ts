@@ -7,7 +7,7 @@
  * ```
  */
 import type { SlotPool } from "kcp-ts";
-import { Checksum, type ChecksumForm, otherForm } from "./checksum.ts";
+import { type Checksum, type ChecksumForm, otherForm } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 import { FrameReader, Frames, FrameType, QuicError } from "./frames.ts";
 import { TAKE_SLOT_BYTES } from "./limits.ts";
@@ -21,7 +21,7 @@ export class PacketInput<Owner> {
   readonly header = new PacketHeader();
   readonly #pool: SlotPool;
   readonly #counters: QuicEndpointCounters;
-  readonly #checksum = new Checksum();
+  readonly #checksum: Checksum;
   readonly #frames = new FrameReader();
 
   // Of the packet being read.
@@ -31,7 +31,8 @@ export class PacketInput<Owner> {
   #slot = -1;
   #tookSlot = false;
 
-  constructor(pool: SlotPool, counters: QuicEndpointCounters) {
+  constructor(pool: SlotPool, counters: QuicEndpointCounters, checksum: Checksum) {
+    this.#checksum = checksum;
     this.#pool = pool;
     this.#counters = counters;
   }

@@ -16,6 +16,7 @@
  */
 import type { CongestionFactory, SlotPool, SlotQuota } from "kcp-ts";
 import type { CarriedConnection, KcpRole } from "../kcp/types.ts";
+import type { HashPort } from "./checksum.ts";
 
 export type QuicRole = KcpRole;
 
@@ -57,6 +58,8 @@ export interface QuicEndpointOptions {
   /** Fills `bytes` with randomness: connection IDs, which are the only protection against blind injection. */
   readonly random: (bytes: Uint8Array) => void;
   readonly limits?: Partial<QuicLimits>;
+  /** Default: in TypeScript, which an interpreter takes milliseconds per packet for. */
+  readonly hash?: HashPort;
   /** Default: the delivery-rate controller, a BBR. */
   readonly congestion?: CongestionFactory;
   /** How the streams of a peer share the pool with everybody else. Default: all of the endpoint are one group. */

@@ -12,6 +12,7 @@ const CALLS: readonly (readonly [keyof Host & string, number])[] = [
   ["tunRead", 3],
   ["tunWrite", 3],
   ["tunSplit", 7],
+  ["seahash", 5],
   ["linkSet", 4],
   ["linkClear", 1],
   ["routeSet", 3],

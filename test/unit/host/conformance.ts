@@ -4,6 +4,7 @@
  */
 import { argumentConformance } from "./conformance-arguments.ts";
 import { eventConformance } from "./conformance-events.ts";
+import { hashConformance } from "./conformance-hash.ts";
 import { linkConformance } from "./conformance-links.ts";
 import { sealingConformance } from "./conformance-sealing.ts";
 import { splitConformance } from "./conformance-split.ts";
@@ -20,5 +21,6 @@ export function conformance(world: World): void {
   vectorConformance(suite);
   tcpConformance(suite);
   splitConformance(suite);
+  hashConformance(suite);
   argumentConformance(suite);
 }
