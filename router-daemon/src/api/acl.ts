@@ -22,15 +22,19 @@ const WRITE_OBJECTS = {
 
 /**
  * The access list by which rpcd decides what a login may call (conventions.md 2.10): one group with what only looks and what
- * changes something, both from the method table. Reading the configuration by rpcd's own `uci` is left out on purpose: it would
- * hand the network's secret to every browser.
+ * changes something, both from the method table. Who may only look is not let to the configuration by rpcd's own `uci`, which
+ * would hand him the network's secret. Who may write is: without the right to read, rpcd neither tells of his unsaved changes nor
+ * takes them back.
  */
 export function rpcdAccessList(): object {
   return {
     [ACL_GROUP]: {
       description: "Grant access to KCP Router",
       read: { ubus: { [UBUS_PATH]: methodsWith("read"), ...READ_OBJECTS } },
-      write: { ubus: { [UBUS_PATH]: methodsWith("write"), ...WRITE_OBJECTS }, uci: [UBUS_PATH] },
+      write: {
+        ubus: { [UBUS_PATH]: methodsWith("write"), ...WRITE_OBJECTS },
+        uci: { [UBUS_PATH]: ["read", "write"] },
+      },
     },
   };
 }

@@ -34,16 +34,20 @@ export class Access {
     );
   }
 
-  /** May an account change this uci file? */
-  mayWriteUci(writable: boolean, config: string): boolean {
-    return (
-      writable &&
-      this.#groups.some(({ write }) => {
-        const list = write?.uci;
-        return Array.isArray(list) && (list as readonly string[]).includes(config);
-      })
+  /** May an account read, or change, this uci file? */
+  mayUci(writable: boolean, config: string, right: "read" | "write"): boolean {
+    return this.#groups.some(
+      ({ read, write }) =>
+        grantsUci(read, "read", config, right) || (writable && grantsUci(write, "write", config, right)),
     );
   }
+}
+
+/** A table names the rights to each file; in a list, each has the right that the scope is named after. */
+function grantsUci(scope: Scope | undefined, own: string, config: string, right: string): boolean {
+  const files = scope?.uci ?? [];
+  if (Array.isArray(files)) return own === right && (files as readonly string[]).includes(config);
+  return (files as Readonly<Record<string, readonly string[]>>)[config]?.includes(right) ?? false;
 }
 
 function allows(scope: Scope | undefined, object: string, method: string): boolean {

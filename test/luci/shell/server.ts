@@ -7,10 +7,12 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
 import { build } from "esbuild";
+import { UCI_PACKAGE } from "../../../router-daemon/src/config/uci/sections.ts";
+import { UbusStatus } from "../../../router-daemon/src/ubus/constants.ts";
 import { PAGE_OUT } from "../../../tools/page.ts";
 import { Access } from "./access.ts";
 import { THEMES, type ThemeName, themeCss } from "./themes.ts";
-import { UciStore } from "./uci-store.ts";
+import { type UciReply, UciStore } from "./uci-store.ts";
 
 /** LuCI's own limit for a request's body (conventions.md 3). */
 const MAX_BODY_BYTES = 65_536;
@@ -211,12 +213,7 @@ class Exchange {
 
   async #call({ params: [session, object, method, args] }: Message): Promise<object> {
     const writable = ACCOUNTS[session];
-    const writesUci = object === "uci" && !["changes", "get"].includes(method);
-    if (
-      writable === undefined ||
-      !this.#access.mayCall(writable, object, method) ||
-      (writesUci && !this.#access.mayWriteUci(writable, String(args.config)))
-    ) {
+    if (writable === undefined || !this.#access.mayCall(writable, object, method)) {
       this.#refused.push(`${object}.${method}`);
       return { error: { code: -32002, message: "Access denied" } };
     }
@@ -224,7 +221,7 @@ class Exchange {
       case "kcp-router":
         return this.#askDaemon(method, args);
       case "uci":
-        return { result: this.#uci.call(session, method, args) };
+        return { result: this.#askUci(session, writable, method, args) };
       case "kcp-router-settings":
         return { result: [0, this.#settings(session)] };
       case "service":
@@ -244,6 +241,16 @@ class Exchange {
       default:
         return { error: { code: -32000, message: "Object not found" } };
     }
+  }
+
+  /** Besides the right to call the method, rpcd wants one to the file, and is silent about changes of those that may not be read. */
+  #askUci(session: string, writable: boolean, method: string, args: Record<string, unknown>): UciReply {
+    const config = String(args.config ?? UCI_PACKAGE);
+    const right = method === "changes" || method === "get" ? "read" : "write";
+    if (this.#access.mayUci(writable, config, right)) return this.#uci.call(session, method, args);
+    if (method === "changes" && args.config === undefined) return [UbusStatus.ok, { changes: {} }];
+    this.#refused.push(`uci.${method}`);
+    return [UbusStatus.permissionDenied];
   }
 
   async #askDaemon(method: string, args: Record<string, unknown>): Promise<object> {
