@@ -67,6 +67,46 @@ export class BlobWriter {
     this.#length += padding;
   }
 
+  /** A whole field of one 32-bit number: what tables have most of, beside texts. */
+  numberField(type: number, name: string, value: number): void {
+    const header = fieldHeader(name);
+    const at = this.#beginField(header, type, header.length + 4, 0);
+    if (at >= 0) this.#view.setUint32(at, value);
+  }
+
+  /** A whole field of text: UTF-8 with a final NUL. A NUL inside, where readers would stop, becomes U+FFFD. */
+  textField(type: number, name: string, text: string): void {
+    const header = fieldHeader(name);
+    const bytes = this.#keptText(text);
+    const length = header.length + bytes.length;
+    const at = this.#beginField(header, type, length, -length & 3);
+    if (at >= 0) this.#bytes.set(bytes, at);
+  }
+
+  /** Makes room for it and writes its header and padding; returns where its value goes, or -1. */
+  #beginField(header: Uint8Array, type: number, length: number, padding: number): number {
+    const at = this.#length;
+    if (!this.#room(length + padding)) return -1;
+    const bytes = this.#bytes;
+    bytes.set(header, at);
+    bytes[at] = EXTENDED | type;
+    bytes[at + 1] = length >>> 16;
+    bytes[at + 2] = length >>> 8;
+    bytes[at + 3] = length;
+    this.#length = at + length;
+    while (padding-- > 0) bytes[this.#length++] = 0;
+    return at + header.length;
+  }
+
+  #keptText(text: string): Uint8Array {
+    const kept = this.#texts.get(text);
+    if (kept !== undefined) return kept;
+    const bytes = textBytes(text);
+    const isKept = this.#texts.size < MAX_KEPT_TEXTS && text.length <= MAX_KEPT_TEXT_LENGTH;
+    if (isKept) this.#texts.set(text, bytes);
+    return bytes;
+  }
+
   u8(value: number): void {
     if (this.#room(1)) this.#bytes[this.#length++] = value;
   }
@@ -95,15 +135,9 @@ export class BlobWriter {
     this.#length += 8;
   }
 
-  /** UTF-8 with a final NUL. A NUL inside, where readers would stop, becomes U+FFFD. */
+  /** UTF-8 with a final NUL, alone: the value of a plain attribute. */
   text(text: string): void {
-    let bytes = this.#texts.get(text);
-    if (bytes === undefined) {
-      bytes = textBytes(text);
-      const isKept = this.#texts.size < MAX_KEPT_TEXTS && text.length <= MAX_KEPT_TEXT_LENGTH;
-      if (isKept) this.#texts.set(text, bytes);
-    }
-    this.raw(bytes);
+    this.raw(textBytes(text));
   }
 
   raw(bytes: Uint8Array): void {

@@ -24,29 +24,32 @@ export function encodeFields(fields: object, maxBytes: number): Uint8Array | und
 }
 
 function writeTable(writer: BlobWriter, fields: object, depth: number): void {
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const value = (fields as Readonly<Record<string, unknown>>)[name];
     if (value !== undefined && typeof value !== "function") writeField(writer, name, value, depth);
   }
 }
 
 function writeField(writer: BlobWriter, name: string, value: unknown, depth: number): void {
   const type = typeOf(value, depth);
+  if (type === BlobType.int32) {
+    writer.numberField(type, name, value as number);
+    return;
+  }
+  if (type === BlobType.string) {
+    writer.textField(type, name, value as string);
+    return;
+  }
   const mark = writer.openField(type, name);
   switch (type) {
     case BlobType.bool:
       writer.u8(value === true ? 1 : 0);
-      break;
-    case BlobType.int32:
-      writer.u32(value as number);
       break;
     case BlobType.int64:
       writer.i64(value as number);
       break;
     case BlobType.double:
       writer.f64(value as number);
-      break;
-    case BlobType.string:
-      writer.text(value as string);
       break;
     case BlobType.array:
       for (const item of value as readonly unknown[]) writeField(writer, "", item, depth + 1);
