@@ -79,7 +79,9 @@ const WAYS: readonly Way[] = [
   {
     name: "the command line",
     skips: (method) =>
-      commandOf(method) === undefined ? `"check", "export" and "version" are commands of their own` : undefined,
+      commandOf(method) === undefined
+        ? `"check", "export" and "version" are commands of their own`
+        : undefined,
     async call(view, method, args) {
       const shell = new FakeTerminal(view);
       const flags = Object.entries(args).map(([key, value]) => `--${key.replaceAll("_", "-")}=${value}`);
