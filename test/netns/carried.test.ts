@@ -1,6 +1,6 @@
 /** Two of our daemons, a LAN behind each: what is carried over KCP, what is not, and what the tables say. */
 import test from "ava";
-import type { ConnectionRow } from "../../router-daemon/src/api/view.ts";
+import type { ConnectionRow } from "../../router-daemon/src/api/rows.ts";
 import { until } from "./namespace.ts";
 import { CONFIG_A, CONFIG_B, joined, LAN_TO_LAN, untilNoEntry, withPair } from "./two-routers.ts";
 
