@@ -36,5 +36,12 @@ test("the published package runs without our sources", async (t) => {
   const types = readFileSync(here("dist/index.d.ts"), "utf8");
   t.true(types.includes('from "./kcp.js"'));
   const { exports } = JSON.parse(readFileSync(here("dist/package.json"), "utf8"));
-  t.deepEqual(exports, { ".": { types: "./index.d.ts", default: "./index.js" } });
+  t.deepEqual(exports, {
+    ".": { types: "./index.d.ts", default: "./index.js" },
+    "./recovery": { types: "./recovery.d.ts", default: "./recovery.js" },
+  });
+  const { Pacer } = (await import(
+    new URL("../dist/recovery.js", import.meta.url).href
+  )) as typeof import("../src/recovery.ts");
+  t.true(new Pacer(1200).credit(0, 1) > 0);
 });

@@ -7,12 +7,13 @@ import { Random } from "./random.ts";
 /** Room of both rings of an end that has not needed more yet. */
 const LEAST = 2 * MIN_RING_SEGMENTS;
 const MSS = 1176;
+const BYTES = pattern(600 * MSS);
 
-/** `a` sends `segments` segments that `b` does not read before the end. */
-function burst(a: Bare, b: Bare, segments: number, from: number, startMs: number): Uint8Array {
+/** `a` sends `bytes`, which `b` reads at the end only. */
+function burst(a: Bare, b: Bare, bytes: Uint8Array, startMs: number): Uint8Array {
   let written = 0;
-  for (let now = startMs; written < segments * MSS || a.kcp.unacknowledgedBytes > 0; now += 10) {
-    if (written < segments * MSS) written += a.kcp.write(pattern(segments * MSS - written, from + written));
+  for (let now = startMs; written < bytes.length || a.kcp.unacknowledgedBytes > 0; now += 10) {
+    written += a.kcp.write(bytes.subarray(written));
     exchange(a, b, now);
   }
   return b.read();
@@ -21,7 +22,7 @@ function burst(a: Bare, b: Bare, segments: number, from: number, startMs: number
 test("after a burst both rings shrink again, once they were not needed for a while", (t) => {
   const a = new Bare();
   const b = new Bare();
-  burst(a, b, 600, 0, 0);
+  burst(a, b, BYTES, 0);
   const [sender, reader] = [a.kcp.stats.ringSegments, b.kcp.stats.ringSegments];
   t.true(reader >= 600 + MIN_RING_SEGMENTS);
   for (const { kcp } of [a, b]) kcp.trim();
@@ -30,22 +31,22 @@ test("after a burst both rings shrink again, once they were not needed for a whi
   for (const { kcp } of [a, b]) kcp.trim();
   t.is(a.kcp.stats.ringSegments, LEAST);
   t.is(b.kcp.stats.ringSegments, LEAST);
-  t.is(Buffer.compare(burst(a, b, 600, 1000, 100_000), pattern(600 * MSS, 1000)), 0);
+  t.is(Buffer.compare(burst(a, b, BYTES, 100_000), BYTES), 0);
 });
 
 test("what is in use keeps its place", (t) => {
   const a = new Bare();
   const b = new Bare();
-  burst(a, b, 600, 0, 0);
+  burst(a, b, BYTES, 0);
   let written = 0;
   for (let now = 100_000; written < 200 * MSS || a.kcp.unacknowledgedBytes > 0; now += 10) {
-    written += a.kcp.write(pattern(200 * MSS - written, written));
+    written += a.kcp.write(BYTES.subarray(written, 200 * MSS));
     for (const { kcp } of [a, b]) kcp.trim();
     exchange(a, b, now);
   }
   for (let turn = 0; turn < 3; turn++) b.kcp.trim();
   t.is(b.kcp.stats.ringSegments, 256 + MIN_RING_SEGMENTS);
-  t.is(Buffer.compare(b.read(), pattern(200 * MSS)), 0);
+  t.is(Buffer.compare(b.read(), BYTES.subarray(0, 200 * MSS)), 0);
 });
 
 test("whenever it is called, whatever is lost: the stream stays whole, and no slot is lost", (t) => {
@@ -59,7 +60,8 @@ test("whenever it is called, whatever is lost: the stream stays whole, and no sl
       let written = 0;
       let read = 0;
       for (let now = 0; read < total && now < 200_000; now += 5) {
-        if (random.next() < 0.3) written += a.kcp.write(pattern(Math.min(40_000, total - written), written));
+        if (random.next() < 0.3)
+          written += a.kcp.write(BYTES.subarray(written, Math.min(total, written + 40_000)));
         for (const [from, to] of [
           [a, b],
           [b, a],
@@ -69,7 +71,7 @@ test("whenever it is called, whatever is lost: the stream stays whole, and no sl
         }
         if (random.next() < 0.2) {
           const bytes = b.read();
-          t.is(Buffer.compare(bytes, pattern(bytes.length, read)), 0);
+          t.is(Buffer.compare(bytes, BYTES.subarray(read, read + bytes.length)), 0);
           read += bytes.length;
         }
         if (random.next() < 0.2) a.kcp.trim();
