@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import {
   type ByteStream,
   MAX_STREAM_BACKLOG_BYTES,
+  MAX_WAITING_CLIENTS,
   type StreamAddress,
   type StreamHandlers,
   type StreamListener,
@@ -312,6 +313,22 @@ export function streamsConformance(engine: string, streams: Streams): void {
     t.is(server.listener.port, 0);
     server.listener.close();
     t.false(existsSync(path));
+  });
+
+  test(`${engine}: of too many waiting clients the last are told so at once`, async (t) => {
+    const server = await open(t, streams, { unix: join(folder(t), "s.sock") }, 1);
+    const surplus = 20;
+    const clients = Array.from({ length: 1 + MAX_WAITING_CLIENTS + surplus }, () =>
+      connect(streams, server.address),
+    );
+    const told = () => clients.filter(({ calls }) => calls.length > 0).length;
+    // How many a kernel really lets wait is a matter of one or two.
+    for (let turn = 0; told() < surplus - 2 && turn < 100; turn++) {
+      await roundTrip(t, streams, { unix: join(folder(t), "turn.sock") });
+    }
+    t.true(told() >= surplus - 2 && told() <= surplus, `${told()}`);
+    t.is(server.ends.length, 1);
+    for (const client of clients) client.stream?.destroy();
   });
 
   test(`${engine}: a socket's file that nobody serves, or any other file, is left alone`, async (t) => {
