@@ -15,6 +15,9 @@ build() {
   cp -r router-daemon/native "$root/router-daemon/"
   cp out/quickjs/kcp-router.js "$root/out/quickjs/"
   cp -r out/sources "$root/out/"
+  # The compiler of bytecode runs here; only what it writes gets into the executable.
+  mkdir -p "$root/out/obj/quickjs"
+  cp -r out/obj/quickjs/tools "$root/out/obj/quickjs/"
   ln -s "$PWD/out/zig" "$root/out/zig"
   ZIG_GLOBAL_CACHE_DIR=$root/cache ZIG_LOCAL_CACHE_DIR=$root/cache \
     make -s -C "$root/router-daemon/native/quickjs" ARCH="$arch" -j "$2" >&2
