@@ -18,6 +18,10 @@ const VIOLATIONS: Readonly<Record<string, string>> = {
   [`${SRC}/wire/again.ts`]: 'export { x } from "../tcp/stack.ts";\n',
   [`${SRC}/tcp/kcp.ts`]: 'import { x } from "../kcp/endpoint.ts";\nexport const y = x;\n',
   [`${SRC}/kcp/mesh.ts`]: 'import type { X } from "../mesh/node.ts";\nexport type Y = X;\n',
+  [`${SRC}/kcp/quic.ts`]: 'import { x } from "../quic/endpoint.ts";\nexport const y = x;\n',
+  [`${SRC}/quic/mesh.ts`]: 'import type { X } from "../mesh/node.ts";\nexport type Y = X;\n',
+  [`${SRC}/quic/clock.ts`]: "export const clock = () => Date.now();\n",
+  [`${SRC}/mesh/quic.ts`]: 'import { x } from "../quic/endpoint.ts";\nexport const y = x;\n',
   [`${SRC}/mesh/routes/proxy.ts`]: 'import { x } from "../../proxy/policy.ts";\nexport const y = x;\n',
   [`${SRC}/mesh/config.ts`]: 'import { x } from "../config/config.ts";\nexport const y = x;\n',
   [`${SRC}/proxy/api.ts`]: 'import type { X } from "../api/view.ts";\nexport type Y = X;\n',
@@ -50,6 +54,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
     'import { Kcp } from "kcp-ts";\nimport { x } from "../wire/tcp.ts";\nexport const y = [Kcp, x];\n',
   [`${SRC}/proxy/good.ts`]:
     'import { x } from "../mesh/node.ts";\nimport { z } from "../tcp/stack.ts";\nexport const y = [x, z];\n',
+  [`${SRC}/quic/good.ts`]:
+    'import { x } from "../kcp/types.ts";\nimport { z } from "kcp-ts/recovery";\nexport const y = [x, z];\n',
   [`${SRC}/config/uci/good.ts`]: 'import { x } from "../../wire/udp-url.ts";\nexport const y = x;\n',
   [`${SRC}/http1/good.ts`]:
     'import type { Streams } from "../host/streams.ts";\nexport type Where = Streams;\n',
