@@ -35,7 +35,7 @@ function settingsView(): object {
     if (!saved) document.querySelector<HTMLElement>(".kcp [aria-invalid=true]")?.focus();
     return saved;
   };
-  return {
+  const form = {
     load: () => attempt(() => settings.load()),
     render() {
       void suggestions.load();
@@ -43,6 +43,11 @@ function settingsView(): object {
         <SettingsPage settings={settings} suggestions={suggestions} writable={writable} />
       ));
     },
+  };
+  // LuCI would show its buttons to who may only look, switched off.
+  if (!L.hasViewPermission()) return { ...form, ...LOOK_ONLY };
+  return {
+    ...form,
     handleSave: save,
     /** LuCI's mode "0" = checked apply: rolled back unless the browser reaches the router afterwards. */
     async handleSaveApply(_event: Event, mode: string) {

@@ -37,7 +37,8 @@ export function mountPage(parts: PageParts): HTMLElement {
     seen ||= root.isConnected;
     await state.refresh(parts.ask?.() ?? {}, (answer) => parts.take?.(answer));
   });
-  const Page = () => parts.view({ state, writable: L.hasViewPermission(), refresh: () => void poller.now() });
+  const Page = () =>
+    parts.view({ state, writable: L.hasViewPermission() === true, refresh: () => void poller.now() });
   render(<Frame page={Page} />, content);
   poller.start();
   void poller.now();
@@ -47,7 +48,7 @@ export function mountPage(parts: PageParts): HTMLElement {
 /** A page with LuCI's footer, which asks nothing by itself. */
 export function mountForm(view: (writable: boolean) => ComponentChild): HTMLElement {
   const { root, content } = makeRoot();
-  const Page = () => view(L.hasViewPermission());
+  const Page = () => view(L.hasViewPermission() === true);
   render(<Frame page={Page} />, content);
   return root;
 }

@@ -10,7 +10,9 @@ export const STYLE = `
   --kcp-kcp: #0a6cc2; --kcp-quic: #7a3fc4; --kcp-tcp: #57606a; }
 .kcp[data-kcp-theme=dark] { --kcp-good: #4ac26b; --kcp-warn: #e0a52b; --kcp-bad: #ff8b82; --kcp-up: #c297ff;
   --kcp-down: #6cb6ff; --kcp-kcp: #6cb6ff; --kcp-quic: #c297ff; --kcp-tcp: #a8b3bd; }
-.kcp *, .kcp *::before { box-sizing: border-box }
+.kcp *, .kcp *::before, .kcp input[type=search] { box-sizing: border-box }
+.kcp li { color: inherit }
+.kcp .cbi-section { margin-bottom: 1.5em }
 .kcp h3 { margin: 0 0 .6em }
 .kcp p { margin: .35em 0 }
 .kcp .kcp-card > .kcp-row:last-child { margin-top: .9em }
@@ -63,6 +65,7 @@ export const STYLE = `
 .kcp .kcp-table { width: 100%; overflow-x: auto }
 .kcp .kcp-field-error { color: var(--kcp-bad); margin: .25em 0 0 }
 .kcp input[type=text], .kcp input[type=search], .kcp input[type=password], .kcp select, .kcp textarea { max-width: 100% }
+.kcp input[type=search] { width: 18em }
 .kcp textarea { width: 100%; min-height: 10em; font-family: var(--font-mono, monospace) }
 .kcp .kcp-log { font-family: var(--font-mono, monospace); font-size: .9em; max-height: 60vh; overflow: auto; border: 1px solid var(--kcp-line);
   padding: .5em .7em; margin: 0; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -70,8 +73,11 @@ export const STYLE = `
 .kcp .kcp-checks li { display: grid; grid-template-columns: 6.5em 1fr; gap: .2em .8em; padding: .5em 0; border-bottom: 1px solid var(--kcp-line) }
 .kcp .kcp-item { border: 1px solid var(--kcp-line); border-radius: .3em; padding: .4em .8em; margin: 0 0 .6em }
 @media (max-width: 40em) {
-  .kcp .kcp-head { display: none }
+  .kcp .kcp-head, .kcp .kcp-wide { display: none }
   .kcp .kcp-line { grid-template-columns: 1fr auto !important; padding: .4em .7em; gap: .1em .8em; align-content: center }
   .kcp .kcp-checks li { grid-template-columns: 1fr }
+}
+@media not all and (max-width: 40em) {
+  .kcp .kcp-narrow { display: none }
 }
 `;

@@ -138,13 +138,24 @@ function Row({ row, devices, isFirst, grouped, onOpen }: RowProps) {
           {closed ? _("closed") : row.reason}
         </div>
       </div>
-      <div class="kcp-cell kcp-number">{closed ? "" : rate(row.downRate)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{closed ? "" : rate(row.upRate)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{bytes(row.downBytes)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{bytes(row.upBytes)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{milliseconds(row.rttMs)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{share(row.retransmittedShare)}</div>
-      <div class="kcp-cell kcp-number hide-xs">{duration(row.ageMs)}</div>
+      <div class="kcp-cell kcp-number">{closed ? "" : <Rates down={row.downRate} up={row.upRate} />}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{closed ? "" : rate(row.upRate)}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{bytes(row.downBytes)}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{bytes(row.upBytes)}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{milliseconds(row.rttMs)}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{share(row.retransmittedShare)}</div>
+      <div class="kcp-cell kcp-number kcp-wide">{duration(row.ageMs)}</div>
     </div>
+  );
+}
+
+/** The cell of the rate down; on a phone it has both, since the other columns are not there. */
+function Rates({ down, up }: { readonly down: number; readonly up: number }) {
+  return (
+    <>
+      <span class="kcp-narrow">↓ </span>
+      {rate(down)}
+      <div class="kcp-narrow">↑ {rate(up)}</div>
+    </>
   );
 }

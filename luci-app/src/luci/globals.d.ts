@@ -43,8 +43,8 @@ declare const L: {
     readonly sessionid: string;
     readonly resource_version?: string;
   };
-  /** False for a login that may only look. */
-  hasViewPermission(): boolean;
+  /** False for a login that may only look; null where even that is not granted. */
+  hasViewPermission(): boolean | null;
 };
 
 /** The translation of a text, or the text itself. */

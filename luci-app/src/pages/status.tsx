@@ -48,7 +48,7 @@ function Flag({ flag }: { readonly flag: FlagState }) {
       <td class="td" data-title={_("In force")}>
         <Tag tone={flag.effective ? "good" : "muted"}>{flag.effective ? _("on") : _("off")}</Tag>
       </td>
-      <td class="td" data-title={_("Note")}>
+      <td class="td" data-title={flag.note === "" ? undefined : _("Note")}>
         {flag.note === "" ? "" : _(flag.note)}
       </td>
     </tr>

@@ -156,6 +156,11 @@ async function postUci(action: string): Promise<void> {
   });
 }
 
+/** LuCI loads the page again once changes are applied or taken back. */
+function showAnew(): void {
+  location.reload();
+}
+
 const ui = {
   addNotification(_title: string | null, content: Node, ...classes: readonly string[]): Node {
     const box = document.createElement("div");
@@ -174,13 +179,11 @@ const ui = {
     async apply(checked: boolean): Promise<void> {
       await postUci(checked ? "apply_rollback" : "apply_unchecked");
       if (checked) await postUci("confirm");
-      await ui.changes.init();
-      document.dispatchEvent(new CustomEvent("uci-applied"));
+      showAnew();
     },
     async revert(): Promise<void> {
       await postUci("revert");
-      await ui.changes.init();
-      document.dispatchEvent(new CustomEvent("uci-reverted"));
+      showAnew();
     },
   },
 };
@@ -197,7 +200,7 @@ async function show(instance: Properties): Promise<void> {
     const loaded = await (instance.load as (() => unknown) | undefined)?.();
     const node = (await (instance.render as (loaded: unknown) => unknown)(loaded)) as Node;
     place.replaceChildren(node);
-    const footer = SHELL.writable ? footerOf(instance) : undefined;
+    const footer = footerOf(instance);
     if (footer !== undefined) place.append(footer);
   } catch (error) {
     place.textContent = String(error);
@@ -220,6 +223,8 @@ function footerOf(instance: Properties): HTMLElement | undefined {
     button.type = "button";
     button.className = `btn cbi-button ${classes}`;
     button.textContent = text;
+    // LuCI leaves them there, switched off, for a login that may only look.
+    button.disabled = !SHELL.writable;
     button.addEventListener(
       "click",
       (event) => void (instance[handler] as Handler)?.call(instance, event, mode),

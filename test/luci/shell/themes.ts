@@ -52,12 +52,12 @@ code{font-family:monospace}
  .table,.table tbody{display:block}.table .tr{display:block;border:1px solid var(--line);border-radius:.3em;margin:0 0 .6em;padding:.2em .6em}
  .table .table-titles{display:none}.table .td{display:flex;gap:.8em;border:0;padding:.25em 0}
  .table .td::before{content:attr(data-title);flex:0 0 8em;font-weight:600}.table .td[data-title=""]::before{display:none}
- .hide-xs{display:none}
  .cbi-value-title{flex-basis:100%}input[type=text],input[type=search],input[type=password]{width:100%}
 }`;
 
 const OWN: Readonly<Record<ThemeName, string>> = {
-  bootstrap: "",
+  bootstrap: `li{color:#737373}:root[data-darkmode=true] li{color:#a0a0a0}
+input,select{height:30px}input[type=search]{box-sizing:content-box}`,
   material: `header{background:var(--main-color)}header .brand,header a,#indicators{color:#002b36}
 .cbi-section,.cbi-map>div>section{background:#fff;box-shadow:0 1px 3px rgba(0,0,0,.25);padding:1em;border-radius:2px}body{background:#eee}
 .btn,.cbi-button{text-transform:uppercase;font-size:.9em}`,
