@@ -1,8 +1,11 @@
 /*
  * Runs on the machine that builds: turns the bundle (one ES module) into bytecode.
  *   compile IN.js OUT little|big
- * The byte order is that of the target; bytecode does not depend on its word size.
+ * The byte order is that of the target. Bytecode depends neither on it nor on the word size, except for regular expressions.
  */
+#include "regexp_order.h"
+
+#include "libregexp.h"
 #include "quickjs.h"
 
 #include <stdio.h>
@@ -15,6 +18,21 @@
 static _Noreturn void fail(const char *what, const char *name) {
   fprintf(stderr, "compile: %s %s.\n", what, name);
   exit(1);
+}
+
+/** The target's byte order is not this machine's. */
+static int other_order;
+
+uint8_t *__real_lre_compile(int *length, char *error, int error_bytes, const char *source, size_t source_bytes, int flags,
+                            void *opaque);
+
+/** What the engine compiles is only written here, never executed: it may be in the target's byte order (linked with --wrap). */
+uint8_t *__wrap_lre_compile(int *length, char *error, int error_bytes, const char *source, size_t source_bytes, int flags,
+                            void *opaque) {
+  uint8_t *program = __real_lre_compile(length, error, error_bytes, source, source_bytes, flags, opaque);
+  if (program != NULL && other_order && regexp_swap(program, (size_t)*length) != 0)
+    fail("cannot turn round the regular expression", source);
+  return program;
 }
 
 static char *read_all(const char *name, size_t *length) {
@@ -46,8 +64,7 @@ static _Noreturn void print_exception(JSContext *context) {
 
 int main(int argc, char **argv) {
   if (argc != 4) fail("usage:", "compile IN.js OUT little|big");
-  int big_wanted = strcmp(argv[3], "big") == 0;
-  int big_here = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+  other_order = (strcmp(argv[3], "big") == 0) != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
   size_t length, bytes;
   char *source = read_all(argv[1], &length);
   JSRuntime *runtime = JS_NewRuntime();
@@ -59,8 +76,7 @@ int main(int argc, char **argv) {
   if (native == NULL || JS_AddModuleExport(context, native, "native") != 0) fail("no memory for", argv[1]);
   JSValue module = JS_Eval(context, source, length, MODULE_NAME, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(module)) print_exception(context);
-  int flags = JS_WRITE_OBJ_BYTECODE | (big_wanted != big_here ? JS_WRITE_OBJ_BSWAP : 0);
-  uint8_t *bytecode = JS_WriteObject(context, &bytes, module, flags);
+  uint8_t *bytecode = JS_WriteObject(context, &bytes, module, JS_WRITE_OBJ_BYTECODE);
   if (bytecode == NULL) print_exception(context);
   FILE *out = fopen(argv[2], "wb");
   if (out == NULL || fwrite(bytecode, 1, bytes, out) != bytes || fclose(out) != 0) fail("cannot write", argv[2]);
