@@ -31,8 +31,12 @@ function settingsView(): object {
     await attempt(async () => {
       saved = await settings.save();
     });
-    // The first mistake is where the eye is needed.
-    if (!saved) document.querySelector<HTMLElement>(".kcp [aria-invalid=true]")?.focus();
+    // The first mistake is where the eye is needed; one of a section as a whole has no field to go to.
+    if (!saved) {
+      const mistake = document.querySelector<HTMLElement>(".kcp [aria-invalid=true], .kcp .kcp-field-error");
+      mistake?.scrollIntoView({ block: "center" });
+      mistake?.focus();
+    }
     return saved;
   };
   const form = {

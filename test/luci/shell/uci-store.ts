@@ -48,25 +48,32 @@ export class UciStore {
         const type = String(args.type);
         const given = typeof args.name === "string" ? args.name : undefined;
         const name = given ?? freshName(sections);
-        sections.push({ name, type, anonymous: given === undefined, values: { ...(args.values as Values) } });
-        return this.#stage(session, sections, ["add", name, type], { section: name });
+        const values = { ...(args.values as Values) };
+        sections.push({ name, type, anonymous: given === undefined, values });
+        return this.#stage(session, sections, [["add", name, type], ...settings(name, values)], {
+          section: name,
+        });
       }
       case "set":
         if (section === undefined) return [NOT_FOUND];
         Object.assign(section.values, args.values as Values);
-        return this.#stage(session, sections, ["set", section.name]);
+        return this.#stage(session, sections, settings(section.name, args.values as Values));
       case "delete":
         if (section === undefined) return [NOT_FOUND];
         if (typeof args.option === "string") {
           delete section.values[args.option];
-          return this.#stage(session, sections, ["remove", section.name, args.option]);
+          return this.#stage(session, sections, [["remove", section.name, args.option]]);
         }
         sections.splice(sections.indexOf(section), 1);
-        return this.#stage(session, sections, ["remove", section.name]);
+        return this.#stage(session, sections, [["remove", section.name]]);
       case "order": {
         const order = args.sections as readonly string[];
         sections.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
-        return this.#stage(session, sections, ["order", ...order]);
+        return this.#stage(
+          session,
+          sections,
+          order.map((name, at) => ["order", name, String(at)]),
+        );
       }
       default:
         return [INVALID];
@@ -87,9 +94,9 @@ export class UciStore {
     }));
   }
 
-  #stage(session: string, sections: Section[], change: string[], answer: object = {}): UciReply {
+  #stage(session: string, sections: Section[], more: readonly string[][], answer: object = {}): UciReply {
     const changes = this.#staged.get(session)?.changes ?? [];
-    this.#staged.set(session, { sections, changes: [...changes, change] });
+    this.#staged.set(session, { sections, changes: [...changes, ...more] });
     return [OK, answer];
   }
 
@@ -117,6 +124,11 @@ export class UciStore {
   revert(session: string): void {
     this.#staged.delete(session);
   }
+}
+
+/** LuCI's indicator counts options, not calls. */
+function settings(section: string, values: Values): string[][] {
+  return Object.entries(values).map(([option, value]) => ["set", section, option, String(value)]);
 }
 
 function written({ name, type, anonymous, values }: Section): UciSection {
