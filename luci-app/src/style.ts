@@ -48,7 +48,7 @@ export const STYLE = `
 .kcp .kcp-badge.good { color: var(--kcp-good); border-radius: .3em } .kcp .kcp-badge.bad { color: var(--kcp-bad); border-radius: .3em }
 .kcp .kcp-badge.warn { color: var(--kcp-warn); border-radius: .3em } .kcp .kcp-badge.muted { color: var(--kcp-muted); border-radius: .3em }
 .kcp .kcp-list { position: relative; overflow: auto; max-height: 70vh; border: 1px solid var(--kcp-line); border-radius: .3em }
-.kcp .kcp-grid { display: grid; gap: 0 .8em; padding: 0 .7em; align-items: center; min-width: 0 }
+.kcp .kcp-grid { display: grid; gap: 0 .6em; padding: 0 .7em; align-items: center; min-width: 0 }
 .kcp .kcp-head { position: sticky; top: 0; z-index: 1; border-bottom: 1px solid var(--kcp-line); font-weight: 600;
   background: var(--background-color-high, var(--kcp-back, Canvas)) }
 .kcp[data-kcp-theme=dark] .kcp-head { background: var(--background-color-high, var(--kcp-back, #22262b)) }
@@ -63,9 +63,12 @@ export const STYLE = `
 .kcp .kcp-sub { font-size: .85em; color: var(--kcp-muted) }
 .kcp .cbi-value-description .kcp-sub { color: inherit }
 .kcp .kcp-table { width: 100%; overflow-x: auto }
+.kcp .td, .kcp .th { text-align: start }
+.kcp label:not(.cbi-value-title) { display: inline-flex; align-items: center; gap: .35em; margin: 0 }
+.kcp label:not(.cbi-value-title) input { position: relative; top: 0; margin: 0 }
 .kcp .kcp-field-error { color: var(--kcp-bad); margin: .25em 0 0 }
 .kcp input[type=text], .kcp input[type=search], .kcp input[type=password], .kcp select, .kcp textarea { max-width: 100% }
-.kcp input[type=search] { width: 18em }
+.kcp input[type=search] { width: 18.5em }
 .kcp textarea { width: 100%; min-height: 10em; font-family: var(--font-mono, monospace) }
 .kcp .kcp-log { font-family: var(--font-mono, monospace); font-size: .9em; max-height: 60vh; overflow: auto; border: 1px solid var(--kcp-line);
   padding: .5em .7em; margin: 0; white-space: pre-wrap; overflow-wrap: anywhere }

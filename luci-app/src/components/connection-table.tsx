@@ -11,15 +11,15 @@ const NARROW_ROW_PIXELS = 92;
 const NARROW = "(max-width: 40em)";
 
 const COLUMNS: readonly (readonly [SortKey, () => string, string])[] = [
-  ["src", () => _("Device"), "minmax(9em, 1.4fr)"],
-  ["dst", () => _("Destination"), "minmax(9em, 1.4fr)"],
-  ["transport", () => _("Transport"), "minmax(9em, 1.3fr)"],
+  ["src", () => _("Device"), "minmax(7.5em, 1.4fr)"],
+  ["dst", () => _("Destination"), "minmax(7.5em, 1.4fr)"],
+  ["transport", () => _("Transport"), "minmax(6.5em, 1.3fr)"],
   ["downRate", () => _("↓ Rate"), "6.4em"],
   ["upRate", () => _("↑ Rate"), "6.4em"],
   ["downBytes", () => _("↓ Bytes"), "5.8em"],
   ["upBytes", () => _("↑ Bytes"), "5.8em"],
   ["rttMs", () => _("RTT"), "4.4em"],
-  ["retransmittedShare", () => _("Repeated"), "4.8em"],
+  ["retransmittedShare", () => _("Repeated"), "5.3em"],
   ["ageMs", () => _("Age"), "5em"],
 ];
 const TEMPLATE = COLUMNS.map(([, , width]) => width).join(" ");

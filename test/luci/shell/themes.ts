@@ -60,7 +60,8 @@ const OWN: Readonly<Record<ThemeName, string>> = {
 input,select{height:30px}input[type=search]{box-sizing:content-box}`,
   material: `header{background:var(--main-color)}header .brand,header a,#indicators{color:#002b36}
 .cbi-section,.cbi-map>div>section{background:#fff;box-shadow:0 1px 3px rgba(0,0,0,.25);padding:1em;border-radius:2px}body{background:#eee}
-.btn,.cbi-button{text-transform:uppercase;font-size:.9em}`,
+.btn,.cbi-button{text-transform:uppercase;font-size:.9em}
+.td,.th{text-align:center}label input[type=checkbox]{position:relative;top:-.5em;margin-right:1em}`,
   argon: `body{background:var(--background-color)}header{background:var(--primary);}header .brand,header a,#indicators{color:#10131f}
 .cbi-section{background:var(--back);border-radius:.6em;padding:1em;box-shadow:0 0 1em rgba(0,0,0,.12)}.btn,.cbi-button{border-radius:.6em}`,
 };
