@@ -16,8 +16,13 @@ import { type SlotPool, SlotQuota } from "kcp-ts";
 export const SAVING_SHARE = 0.8;
 /** Used share from which idle connections that hold memory are closed. */
 export const SHEDDING_SHARE = 0.9;
-/** The connections of one peer hold this share at most. */
-export const PEER_SHARE = 0.5;
+/** The connections of one peer hold this share at most … */
+export const PEER_SHARE = 0.75;
+/**
+ * … and divide this part of it among themselves: less than where new ones are refused, so that however many are busy, the next one is
+ * carried too. Only the smallest shares of very many lead beyond it.
+ */
+const PEER_SHARED_OUT = 0.75;
 /** Peers whose connections are counted; one that holds nothing is forgotten for the next. */
 export const MAX_PEER_QUOTAS = 1024;
 
@@ -76,7 +81,7 @@ export class MemoryBudget {
     let quota = this.#peers.get(peerId);
     if (quota !== undefined) return quota;
     if (this.#peers.size >= MAX_PEER_QUOTAS) this.#forgetIdle();
-    quota = new SlotQuota(this.#pool, this.#peerSlots);
+    quota = new SlotQuota(this.#pool, Math.floor(this.#peerSlots * PEER_SHARED_OUT));
     this.#peers.set(peerId, quota);
     return quota;
   }

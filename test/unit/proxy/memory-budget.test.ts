@@ -39,6 +39,19 @@ test("the connections of a peer share its part of the memory, and others do not 
   t.is(budget.refusal(3), undefined);
 });
 
+test("however many connections of a peer take all they get, the next one is carried", (t) => {
+  const pool = new FixedSlotPool(20_000);
+  const budget = new MemoryBudget(pool);
+  const quota = budget.quotaOf(1);
+  for (let connection = 0; connection < 60; connection++) {
+    t.is(budget.refusal(1), undefined, `connection ${connection}`);
+    for (let held = 0; held < quota.share; held++) {
+      pool.alloc();
+      quota.held++;
+    }
+  }
+});
+
 test("peers are counted up to a limit: those that hold nothing give way, then the oldest", (t) => {
   const budget = new MemoryBudget(new FixedSlotPool(1000));
   const idle = budget.quotaOf(1);
