@@ -3,7 +3,8 @@
  * `QUICKJS=all` runs everything on each.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { ROOT } from "../netns/paths.ts";
@@ -25,13 +26,15 @@ for (const machine of MACHINES) {
   // Its bytecode comes from this machine, regular expressions included.
   test(`the program itself on ${machine}: a configuration is read, and mistakes are told`, (t) => {
     const program = join(ROOT, "out/bin", machine, "kcp-router");
-    const check = (text: string) =>
-      spawnSync(`qemu-${machine}-static`, [program, "check", "-c", "/dev/stdin"], {
-        input: text,
-        encoding: "utf8",
-      });
+    const folder = mkdtempSync(join(tmpdir(), "kcp-router-foreign-"));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, "config");
+    const check = (text: string) => {
+      writeFileSync(file, text, { mode: 0o600 });
+      return spawnSync(`qemu-${machine}-static`, [program, "check", "-c", file], { encoding: "utf8" });
+    };
     const good = check(
-      "config network\n\toption ipv4 '10.1.1.1/24'\n\toption secret 'x'\nconfig peer\n\toption uri '203.0.113.5'\n",
+      "config network\n\toption ipv4 '10.1.1.1/24'\n\toption secret 'x'\nconfig peer\n\toption uri 'udp://203.0.113.5:11010'\n",
     );
     t.is(good.status, 0, good.stderr);
     t.is(good.stdout, "The configuration is valid.\n");
