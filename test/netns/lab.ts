@@ -33,6 +33,12 @@ function removeScratchOfTheDead(): void {
 const FIRST_PORT = 20_000;
 const LAST_PORT = 29_999;
 
+/** Scratch folders of labs that are up. */
+const scratch = new Set<string>();
+process.on("exit", () => {
+  for (const directory of scratch) rmSync(directory, { recursive: true, force: true });
+});
+
 export class Lab {
   readonly topology: Topology;
   /** Scratch folder of this lab (configurations, sockets, logs); removed by `stop`. */
@@ -61,7 +67,7 @@ export class Lab {
     removeScratchOfTheDead();
     // Short, because unix sockets lie in it and their paths may have 107 bytes.
     const directory = mkdtempSync(join(tmpdir(), `${SCRATCH_PREFIX}${process.pid}-`));
-    process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+    scratch.add(directory);
     const sandbox = await Sandbox.create();
     const namespaces = new Map<string, Namespace>();
     const lab = new Lab(topology, directory, sandbox, namespaces);
@@ -206,5 +212,6 @@ export class Lab {
     await Promise.all([...this.#namespaces.values()].map((namespace) => namespace.stop()));
     await this.#sandbox.stop();
     rmSync(this.directory, { recursive: true, force: true });
+    scratch.delete(this.directory);
   }
 }
