@@ -58,7 +58,7 @@ test-quickjs:  ## The unit, property and vector tests inside QuickJS, whole: her
 	@$(MAKE) quickjs
 	@QUICKJS=all npx ava --serial --concurrency=2 --timeout=2h 'test/quickjs/*.test.ts' test/native/aead.test.ts
 
-demo:          ## A LAN behind one router, a service behind another, 5 % loss between: three ways compared (KEEP=1 leaves it up)
+demo:          ## A LAN behind one router, a service behind another, 5 % loss between: four ways compared (KEEP=1 leaves it up)
 	@tools/prepare.sh demo
 	@$(MAKE) build
 	@$(TSX) test/demo/demo.ts

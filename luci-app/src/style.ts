@@ -69,6 +69,7 @@ export const STYLE = `
 .kcp .kcp-field-error { color: var(--kcp-bad); margin: .25em 0 0 }
 .kcp input[type=text], .kcp input[type=search], .kcp input[type=password], .kcp select, .kcp textarea { max-width: 100% }
 .kcp input[type=search] { width: 18.5em }
+.kcp select { height: auto; min-height: 30px }
 .kcp textarea { width: 100%; min-height: 10em; font-family: var(--font-mono, monospace) }
 .kcp .kcp-log { font-family: var(--font-mono, monospace); font-size: .9em; max-height: 60vh; overflow: auto; border: 1px solid var(--kcp-line);
   padding: .5em .7em; margin: 0; white-space: pre-wrap; overflow-wrap: anywhere }

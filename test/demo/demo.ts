@@ -1,15 +1,14 @@
 /**
  * `make demo`: a LAN behind one router, a service behind another, 5 % loss each way and 40 ms round trip between them.
  *
- * Downloads and uploads cross three ways: plain TCP inside the virtual network, KCP inside the virtual network, and kernel TCP
- * without any of us. Then both routers show their live tables. `KEEP=1` leaves the lab up and says how to look around.
+ * Downloads and uploads cross four ways: plain TCP, KCP and QUIC inside the virtual network, and kernel TCP without any of us. Then both routers show their live tables. `KEEP=1` leaves the lab up and says how to look around.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PAGE_HINT, servePage } from "../luci/serve.ts";
 import { Lab } from "../netns/lab.ts";
 import { OUT, toolPath } from "../netns/paths.ts";
-import { KcpRouter, untilKernelRoute } from "../netns/router.ts";
+import { KcpRouter, type RouterConfig, untilKernelRoute } from "../netns/router.ts";
 import {
   CLIENT_LAN,
   ROUTER_B_WAN,
@@ -25,13 +24,14 @@ const LOSS_PERCENT = 5;
 const RTT_MS = 40;
 /** Connections to these ports never ride KCP: what plain TCP inside the network is shown with. */
 const PLAIN_PORTS = { first: 30_000, last: 30_999 };
-const BULK = { seconds: 3, warmupSeconds: 0.5 };
-const REQUESTS = { seconds: 3.5, connections: 8, skip: 1, count: 100_000 };
+const BULK = { seconds: 2.5, warmupSeconds: 0.5 };
+const REQUESTS = { seconds: 3, connections: 8, skip: 1, count: 100_000 };
 
-type Way = "plain" | "kcp" | "kernel";
+type Way = "plain" | "kcp" | "quic" | "kernel";
 const WAYS: Readonly<Record<Way, { title: string; address: string; firstPort: number }>> = {
   plain: { title: "plain TCP inside the network", address: SERVICE, firstPort: PLAIN_PORTS.first },
   kcp: { title: "KCP inside the network", address: SERVICE, firstPort: 20_000 },
+  quic: { title: "QUIC inside the network", address: SERVICE, firstPort: 20_200 },
   kernel: { title: "kernel TCP, none of us", address: SERVICE_BY_KERNEL, firstPort: 20_500 },
 };
 const ENDS = { client: "client", server: "service" };
@@ -47,6 +47,21 @@ function say(line = ""): void {
   console.log(line);
 }
 
+/** The first router: its proxy is the one that is shown. */
+function configA(proxy: "kcp" | "quic"): RouterConfig {
+  return {
+    hostname: "routerA",
+    // As on OpenWrt: its page edits the file.
+    form: "uci",
+    ipv4: "10.126.126.1/24",
+    peers: [`udp://${ROUTER_B_WAN}:11010`],
+    // Plain packets need a way back to the LAN; KCP and QUIC would not.
+    proxyNetworks: [CLIENT_LAN],
+    flags: { [`enable_${proxy}_proxy`]: true },
+    rules: [{ action: "bypass", ports: `${PLAIN_PORTS.first}-${PLAIN_PORTS.last}` }],
+  };
+}
+
 async function startRouters(lab: Lab): Promise<[KcpRouter, KcpRouter]> {
   const routerB = await KcpRouter.start(lab, "routerB", {
     hostname: "routerB",
@@ -54,17 +69,7 @@ async function startRouters(lab: Lab): Promise<[KcpRouter, KcpRouter]> {
     listeners: ["udp://0.0.0.0:11010"],
     proxyNetworks: [SERVICE_LAN],
   });
-  const routerA = await KcpRouter.start(lab, "routerA", {
-    hostname: "routerA",
-    // As on OpenWrt: its page edits the file.
-    form: "uci",
-    ipv4: "10.126.126.1/24",
-    peers: [`udp://${ROUTER_B_WAN}:11010`],
-    // Plain packets need a way back to the LAN; KCP would not.
-    proxyNetworks: [CLIENT_LAN],
-    flags: { enable_kcp_proxy: true },
-    rules: [{ action: "bypass", ports: `${PLAIN_PORTS.first}-${PLAIN_PORTS.last}` }],
-  });
+  const routerA = await KcpRouter.start(lab, "routerA", configA("kcp"));
   await Promise.all([routerA.untilPeer("routerB"), routerB.untilPeer("routerA")]);
   await Promise.all([
     untilKernelRoute(lab, "routerA", SERVICE_LAN),
@@ -73,10 +78,11 @@ async function startRouters(lab: Lab): Promise<[KcpRouter, KcpRouter]> {
   return [routerA, routerB];
 }
 
-async function measure(lab: Lab): Promise<Figures> {
+async function measure(lab: Lab, routerA: KcpRouter): Promise<Figures> {
   const rates = {} as Figures["rates"];
   const latency = {} as Figures["latency"];
-  for (const way of ["kernel", "plain", "kcp"] as const) {
+  for (const way of ["kernel", "plain", "quic", "kcp"] as const) {
+    if (way === "quic" || way === "kcp") await useProxy(routerA, way);
     const { title, address, firstPort: port } = WAYS[way];
     say(`Measuring ${title} …`);
     const down = await lab.throughput({ ...ENDS, ...BULK, address, port, direction: "down" });
@@ -92,12 +98,19 @@ async function measure(lab: Lab): Promise<Figures> {
   return { lossPercent: LOSS_PERCENT, rttMs: RTT_MS, rates, latency };
 }
 
+/** Switches the proxy in the running daemon, as Save & Apply does. */
+async function useProxy(routerA: KcpRouter, proxy: "kcp" | "quic"): Promise<void> {
+  routerA.rewriteConfig(configA(proxy));
+  await routerA.call("reload");
+  await routerA.untilPeer("routerB", ({ choice }) => choice.transport === proxy);
+}
+
 function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
 function showFigures({ rates, latency }: Figures): void {
-  const rows = (["plain", "kcp", "kernel"] as const).map((way) => [
+  const rows = (["plain", "kcp", "quic", "kernel"] as const).map((way) => [
     WAYS[way].title,
     rates[way].downMbps.toFixed(1),
     rates[way].upMbps.toFixed(1),
@@ -171,7 +184,7 @@ async function main(): Promise<void> {
   let kept = false;
   try {
     const routers = await startRouters(lab);
-    const figures = await measure(lab);
+    const figures = await measure(lab, routers[0]);
     mkdirSync(OUT, { recursive: true });
     writeFileSync(join(OUT, "demo.json"), `${JSON.stringify(figures, null, 2)}\n`);
     say();

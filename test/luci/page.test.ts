@@ -10,6 +10,7 @@ import { OUT } from "../netns/paths.ts";
 import { LAN_TO_LAN } from "../netns/two-routers.ts";
 import { LOOKS, visit } from "./browser.ts";
 import { SECRET, withPage } from "./scene.ts";
+import { startTraffic } from "./traffic.ts";
 
 const PAGES = ["status", "connections", "peers", "settings", "diagnose"];
 const SHOTS = join(OUT, "page");
@@ -39,6 +40,7 @@ test.serial(
     await withPage(async ({ lab, browser, shell }) => {
       const transfer = lab.transfer({ ...LAN_TO_LAN, mode: "duplex", upBytes: MIB, downBytes: 8 * MIB });
       t.deepEqual((await transfer).bad, []);
+      await startTraffic(lab);
       for (const name of PAGES) {
         for (const look of LOOKS) {
           const seen = await visit(browser, shell.url, name, { look });

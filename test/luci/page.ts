@@ -1,30 +1,17 @@
 /** `make page`: the page around a running lab, until Ctrl-C. PORT chooses where (8080 unless said). */
 import { Lab } from "../netns/lab.ts";
-import { toolPath } from "../netns/paths.ts";
 import { KcpRouter } from "../netns/router.ts";
-import { SERVICE, twoRouters } from "../netns/topology.ts";
+import { twoRouters } from "../netns/topology.ts";
 import { CONFIG_A, CONFIG_B, joined } from "../netns/two-routers.ts";
 import { PAGE_HINT, servePage } from "./serve.ts";
-
-/** Connections of the client that last as long as the lab: direction, and Mbit/s at most. */
-const CONNECTIONS = [
-  ["down", 20],
-  ["up", 5],
-  ["down", 1],
-] as const;
+import { startTraffic } from "./traffic.ts";
 
 const lab = await Lab.create(twoRouters({ wan: { delayMs: 20, loss: 0.02 } }));
 try {
   const b = await KcpRouter.start(lab, "routerB", CONFIG_B);
   const a = await KcpRouter.start(lab, "routerA", { ...CONFIG_A, form: "uci" });
   await joined({ lab, a, b });
-  for (const [direction, mbps] of CONNECTIONS) {
-    const port = String(lab.freePort());
-    const server = lab.spawn("service", [toolPath("bulk"), "serve", port]);
-    await server.waitForLine(/^ready$/);
-    const day = String(86_400_000);
-    lab.spawn("client", [toolPath("bulk"), "client", SERVICE, port, direction, "0", day, "-", String(mbps)]);
-  }
+  await startTraffic(lab);
   const shell = await servePage(a, Number(process.env.PORT ?? 8080));
   console.log(`The page: ${shell.url}\n  ${PAGE_HINT}\nCtrl-C ends it.`);
   await new Promise<void>((resolve) => {

@@ -81,6 +81,10 @@ function routerUci(config: RouterConfig, socket: string): string {
   return imported.uci;
 }
 
+function configText(config: RouterConfig, socket: string): string {
+  return config.form === "uci" ? routerUci(config, socket) : routerToml(config, socket);
+}
+
 export class KcpRouter {
   readonly process: LabProcess;
   readonly host: string;
@@ -103,8 +107,7 @@ export class KcpRouter {
     const socket = join(lab.directory, `${host}-${config.hostname}.sock`);
     const form = config.form ?? "toml";
     const configPath = join(lab.directory, `${host}-${config.hostname}.${form}`);
-    const text = form === "uci" ? routerUci(config, socket) : routerToml(config, socket);
-    writeFileSync(configPath, text, { mode: 0o600 });
+    writeFileSync(configPath, configText(config, socket), { mode: 0o600 });
     const child = lab.spawn(host, [...kcpRouter(host), "run", "-c", configPath]);
     const router = new KcpRouter(lab, host, child, configPath, socket);
     await until(`the API of ${config.hostname}`, async () => {
@@ -125,7 +128,7 @@ export class KcpRouter {
 
   /** Writes another configuration (same socket); `reload` or SIGHUP makes it count. */
   rewriteConfig(config: RouterConfig): void {
-    writeFileSync(this.configPath, routerToml(config, this.socket), { mode: 0o600 });
+    writeFileSync(this.configPath, configText(config, this.socket), { mode: 0o600 });
   }
 
   /** A method of the API, over the unix socket. */
