@@ -22,9 +22,12 @@ export interface PageParts {
   view(props: PageProps): ComponentChild;
 }
 
+/** LuCI's class for what fills its frame, beside our own. */
+const PAGE_CLASS = "kcp cbi-map";
+
 /** A page that polls. Everything ends when LuCI takes its root out again. */
 export function mountPage(parts: PageParts): HTMLElement {
-  const { root, content, end } = makeRoot();
+  const { root, content, end } = makeRoot(PAGE_CLASS);
   const state = new DaemonState();
   let seen = false;
   const poller = new Poller(async () => {
@@ -47,7 +50,7 @@ export function mountPage(parts: PageParts): HTMLElement {
 
 /** A page with LuCI's footer, which asks nothing by itself. */
 export function mountForm(view: (writable: boolean) => ComponentChild): HTMLElement {
-  const { root, content } = makeRoot();
+  const { root, content } = makeRoot(PAGE_CLASS);
   const Page = () => view(L.hasViewPermission() === true);
   render(<Frame page={Page} />, content);
   return root;
@@ -63,9 +66,9 @@ function Frame({ page: Page }: { readonly page: () => ComponentChild }) {
 }
 
 /** What LuCI puts into its frame: our style, and a place that Preact fills. */
-function makeRoot() {
+export function makeRoot(className: string) {
   const root = document.createElement("div");
-  root.className = "kcp cbi-map";
+  root.className = className;
   const style = document.createElement("style");
   style.textContent = STYLE;
   const content = document.createElement("div");
@@ -74,6 +77,7 @@ function makeRoot() {
   return {
     root,
     content,
+    endTheme,
     end() {
       endTheme();
       render(null, content);

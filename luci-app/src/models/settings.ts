@@ -37,6 +37,17 @@ export class Settings {
   readonly problems = computed<readonly Problem[]>(() =>
     this.loaded.value ? checkUci(this.#text(true), UCI_PACKAGE, CONTEXT) : [],
   );
+  /** How uci, and with it the verifier, names each section. */
+  readonly #addresses = computed<ReadonlyMap<Section, string>>(() => {
+    const document = documentOf(this.sections.value, {});
+    const addresses = sectionAddresses(document);
+    return new Map(
+      this.sections.value.map((section, at) => {
+        const written = document.sections[at];
+        return [section, written === undefined ? "" : (addresses.get(written) ?? "")];
+      }),
+    );
+  });
   readonly hasErrors = computed(() => this.problems.value.some(({ severity }) => severity === "error"));
   readonly changed = computed(
     () => this.secretWish.value.kind !== "keep" || this.#steps(this.sections.value).length > 0,
@@ -95,10 +106,7 @@ export class Settings {
 
   /** The verifier's sentences for one field; for an empty option those of the section as a whole. */
   problemsAt(section: Section, option: string): readonly string[] {
-    const document = documentOf(this.sections.value, {});
-    const at = this.sections.value.indexOf(section);
-    const written = document.sections[at];
-    const address = written === undefined ? "" : (sectionAddresses(document).get(written) ?? "");
+    const address = this.#addresses.value.get(section) ?? "";
     return this.problems.value
       .filter((problem) => (problem.section ?? "") === address && (problem.option ?? "") === option)
       .map(({ text }) => text);

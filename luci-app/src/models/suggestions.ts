@@ -1,4 +1,6 @@
 import { signal } from "@preact/signals";
+import { formatPrefix, parseIpv4 } from "../../../router-daemon/src/config/ipv4.ts";
+import { networkOf } from "../../../router-daemon/src/wire/ipv4-prefix.ts";
 import { CallFailure, ubus } from "../luci/call.ts";
 import type { Devices } from "./devices.ts";
 
@@ -26,7 +28,7 @@ export class Suggestions {
       const networks = (answer.interface ?? [])
         .filter((one) => one.interface !== "loopback")
         .flatMap((one) => one["ipv4-address"] ?? [])
-        .map(({ address, mask }) => networkOf(address, mask));
+        .map(({ address, mask }) => formatPrefix(networkOf(parseIpv4(address) ?? 0, mask)));
       this.networks.value = [...new Set(networks)];
     } catch (failure) {
       if (!(failure instanceof CallFailure)) throw failure;
@@ -46,12 +48,4 @@ export class Suggestions {
         return undefined;
     }
   }
-}
-
-/** 192.168.1.1, 24 → 192.168.1.0/24 */
-function networkOf(address: string, mask: number): string {
-  const bits = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-  const network = Math.floor(bits / 2 ** (32 - mask)) * 2 ** (32 - mask);
-  const parts = [24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256);
-  return `${parts.join(".")}/${mask}`;
 }

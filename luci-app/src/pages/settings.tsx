@@ -31,7 +31,6 @@ export function SettingsPage(props: SettingsProps) {
   const { settings, writable } = props;
   const importing = useSignal(false);
   if (!settings.loaded.value) return <p class="kcp-muted">{_("Collecting data …")}</p>;
-  const toml = tomlOf(settings.text);
   return (
     <>
       <p class="kcp-row">
@@ -48,8 +47,8 @@ export function SettingsPage(props: SettingsProps) {
         <button
           type="button"
           class="btn cbi-button"
-          disabled={toml === undefined}
-          onClick={() => download("easytier.toml", "text/plain", toml ?? "")}
+          disabled={settings.hasErrors.value}
+          onClick={() => download("easytier.toml", "text/plain", tomlOf(settings.text) ?? "")}
         >
           {_("Export as EasyTier TOML")}
         </button>

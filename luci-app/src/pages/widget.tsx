@@ -1,7 +1,6 @@
 import { render } from "preact";
 import { CallFailure, daemon } from "../luci/call.ts";
-import { followTheme } from "../luci/theme.ts";
-import { STYLE } from "../style.ts";
+import { makeRoot } from "../page.tsx";
 import { fill, rate } from "../text/format.ts";
 
 /** LuCI's overview calls `load` at each of its own ticks and shows what `render` gives. */
@@ -17,14 +16,8 @@ export function widgetPage(): object {
       }
     },
     render(answer: Awaited<ReturnType<typeof daemon<"overview">>> | undefined) {
-      const root = document.createElement("div");
-      root.className = "kcp";
-      const style = document.createElement("style");
-      style.textContent = STYLE;
-      const content = document.createElement("div");
-      root.append(style, content);
+      const { root, content, endTheme } = makeRoot("kcp");
       // LuCI draws it anew at each tick: the theme is of interest once, when the root has its place.
-      const endTheme = followTheme(root);
       requestAnimationFrame(() => requestAnimationFrame(endTheme));
       render(<Summary answer={answer} />, content);
       return root;
