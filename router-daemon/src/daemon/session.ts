@@ -193,21 +193,7 @@ export function openSession(
     words,
     iovWord: regions.iovWord,
   });
-  path.attach({
-    mesh,
-    stack,
-    source,
-    destination,
-    sourceEndpoint,
-    destinationEndpoint,
-    quicSource,
-    quicDestination,
-    plain,
-    timed: [...parts.timed, source],
-    kcpInput: parts.kcpInput,
-    quicInput: parts.quicInput,
-  });
-  return {
+  const session = {
     mesh,
     stack,
     source,
@@ -219,6 +205,9 @@ export function openSession(
     policy,
     plain,
   };
+  const { kcpInput, quicInput } = parts;
+  path.attach({ ...session, timed: [...parts.timed, source], kcpInput, quicInput });
+  return session;
 }
 
 /** Ends everything of a session; connections are told. */
