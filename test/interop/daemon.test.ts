@@ -5,8 +5,10 @@ import { untilKernelRoute } from "../netns/router.ts";
 import { CLIENT_LAN, SERVICE_LAN } from "../netns/topology.ts";
 import { EasyTierPeer } from "./peer/easytier-peer.ts";
 import {
+  fourDirections,
   LISTENERS,
   MIB,
+  manyTransfers,
   NETWORK,
   newRows,
   THEIRS,
@@ -38,19 +40,7 @@ for (const whoDials of ["ours", "theirs"] as const) {
           const { answered } = await lab.udpPing({ ...ends, count: 20, gapUs: 2000 });
           t.is(answered, 20, `UDP from ${ends.client}`);
         }
-        const seen = new Set<number>();
-        for (const [ends, expected] of [
-          [TO_THEM, "source kcp kcp_allowed"],
-          [TO_THEIR_LAN, "source kcp kcp_allowed"],
-          [TO_US, "destination kcp kcp_allowed"],
-          [TO_OUR_LAN, "destination kcp kcp_allowed"],
-        ] as const) {
-          for (const mode of ["download", "upload"] as const) {
-            const { bad } = await lab.transfer({ ...ends, mode, upBytes: 2 * MIB, downBytes: 2 * MIB });
-            t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
-          }
-          t.deepEqual(await newRows(scene, seen), [expected]);
-        }
+        await fourDirections(t, scene, "kcp");
       });
     },
   );
@@ -104,21 +94,7 @@ for (const loss of [0, 0.05]) {
     `${TRANSFERS} downloads and uploads of 4 MiB ended by the sender, both roles, at ${loss * 100} % loss: none short`,
     async (t) => {
       await withPeer(t, { wan: { loss }, seed: 5 }, async ({ lab, ours }) => {
-        for (const ends of [TO_THEIR_LAN, TO_OUR_LAN]) {
-          for (const mode of ["download", "upload"] as const) {
-            const { ok, bad } = await lab.transfer({
-              ...ends,
-              mode,
-              connections: TRANSFERS,
-              concurrency: 4,
-              upBytes: 4 * MIB,
-              downBytes: 4 * MIB,
-              seconds: 10 + TRANSFERS * 3,
-            });
-            t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
-            t.is(ok, TRANSFERS);
-          }
-        }
+        await manyTransfers(t, lab, TRANSFERS);
         t.true((await ours.connections()).every(({ transport }) => transport === "kcp"));
       });
     },

@@ -110,3 +110,43 @@ export async function newRows({ ours }: Scene, seen: Set<number>): Promise<strin
   for (const { id } of rows) seen.add(id);
   return [...new Set(rows.map(({ role, transport, reason }) => `${role} ${transport} ${reason}`))].sort();
 }
+
+/** Downloads and uploads in all four directions, hashes equal; each is carried as said and nothing else. */
+export async function fourDirections(
+  t: ExecutionContext,
+  scene: Scene,
+  transport: "kcp" | "quic",
+): Promise<void> {
+  const seen = new Set<number>();
+  for (const [ends, role] of [
+    [TO_THEM, "source"],
+    [TO_THEIR_LAN, "source"],
+    [TO_US, "destination"],
+    [TO_OUR_LAN, "destination"],
+  ] as const) {
+    for (const mode of ["download", "upload"] as const) {
+      const { bad } = await scene.lab.transfer({ ...ends, mode, upBytes: 2 * MIB, downBytes: 2 * MIB });
+      t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
+    }
+    t.deepEqual(await newRows(scene, seen), [`${role} ${transport} ${transport}_allowed`]);
+  }
+}
+
+/** So many downloads and uploads of 4 MiB in both roles, ended by the sender: none is short. */
+export async function manyTransfers(t: ExecutionContext, lab: Lab, count: number): Promise<void> {
+  for (const ends of [TO_THEIR_LAN, TO_OUR_LAN]) {
+    for (const mode of ["download", "upload"] as const) {
+      const { ok, bad } = await lab.transfer({
+        ...ends,
+        mode,
+        connections: count,
+        concurrency: 4,
+        upBytes: 4 * MIB,
+        downBytes: 4 * MIB,
+        seconds: 10 + count * 3,
+      });
+      t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
+      t.is(ok, count);
+    }
+  }
+}

@@ -1,6 +1,16 @@
 /** Our QUIC against the real EasyTier core: either side as source, directly and through a relay of theirs. */
 import test from "ava";
-import { MIB, newRows, TO_OUR_LAN, TO_THEIR_LAN, TO_THEM, TO_US, withPeer } from "./peer-scene.ts";
+import {
+  fourDirections,
+  MIB,
+  manyTransfers,
+  newRows,
+  TO_OUR_LAN,
+  TO_THEIR_LAN,
+  TO_THEM,
+  TO_US,
+  withPeer,
+} from "./peer-scene.ts";
 
 /** `make soak` runs everything whole; the ordinary run takes a share. */
 const TRANSFERS = process.env.SOAK === "1" ? 100 : 20;
@@ -10,24 +20,12 @@ const BOTH = { enable_kcp_proxy: true, enable_quic_proxy: true } as const;
 
 test.serial("QUIC in all four directions, hashes equal", async (t) => {
   await withPeer(t, { ourFlags: QUIC_ONLY, theirFlags: QUIC_ONLY }, async (scene) => {
-    const { lab, ours, theirs } = scene;
+    const { ours, theirs } = scene;
     const route = await theirs.untilRoute("ours", ({ hostname }) => hostname === "ours");
     t.like(route.feature_flag, { kcp_input: true, quic_input: true });
     const peer = await ours.untilPeer("theirs", ({ quicInput }) => quicInput);
     t.like(peer.choice, { transport: "quic", reason: "quic_allowed" });
-    const seen = new Set<number>();
-    for (const [ends, expected] of [
-      [TO_THEM, "source quic quic_allowed"],
-      [TO_THEIR_LAN, "source quic quic_allowed"],
-      [TO_US, "destination quic quic_allowed"],
-      [TO_OUR_LAN, "destination quic quic_allowed"],
-    ] as const) {
-      for (const mode of ["download", "upload"] as const) {
-        const { bad } = await lab.transfer({ ...ends, mode, upBytes: 2 * MIB, downBytes: 2 * MIB });
-        t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
-      }
-      t.deepEqual(await newRows(scene, seen), [expected]);
-    }
+    await fourDirections(t, scene, "quic");
   });
 });
 
@@ -88,21 +86,7 @@ for (const loss of [0, 0.05]) {
     async (t) => {
       const flags = { ourFlags: QUIC_ONLY, theirFlags: QUIC_ONLY };
       await withPeer(t, { wan: { loss }, seed: 5, ...flags }, async ({ lab, ours }) => {
-        for (const ends of [TO_THEIR_LAN, TO_OUR_LAN]) {
-          for (const mode of ["download", "upload"] as const) {
-            const { ok, bad } = await lab.transfer({
-              ...ends,
-              mode,
-              connections: TRANSFERS,
-              concurrency: 4,
-              upBytes: 4 * MIB,
-              downBytes: 4 * MIB,
-              seconds: 10 + TRANSFERS * 3,
-            });
-            t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
-            t.is(ok, TRANSFERS);
-          }
-        }
+        await manyTransfers(t, lab, TRANSFERS);
         const kinds = (await ours.connections()).map((row) => `${row.role} ${row.transport} ${row.reason}`);
         t.deepEqual([...new Set(kinds)].sort(), [
           "destination quic quic_allowed",

@@ -12,7 +12,7 @@ try {
   const a = await KcpRouter.start(lab, "routerA", { ...CONFIG_A, form: "uci" });
   await joined({ lab, a, b });
   await startTraffic(lab);
-  const shell = await servePage(a, Number(process.env.PORT ?? 8080));
+  const shell = await servePage(a, { port: Number(process.env.PORT ?? 8080) });
   console.log(`The page: ${shell.url}\n  ${PAGE_HINT}\nCtrl-C ends it.`);
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());

@@ -1,13 +1,12 @@
 /** A lab of two routers, the page of the first one, and a browser. */
 import type { Browser } from "playwright-core";
-import { buildPage } from "../../tools/page.ts";
-import { readTranslations } from "../../tools/po.ts";
 import { Lab } from "../netns/lab.ts";
 import { KcpRouter } from "../netns/router.ts";
-import { CLIENT, twoRouters } from "../netns/topology.ts";
+import { twoRouters } from "../netns/topology.ts";
 import { CONFIG_A, CONFIG_B, joined, type Pair } from "../netns/two-routers.ts";
 import { launch } from "./browser.ts";
-import { type Shell, type ShellOptions, startShell } from "./shell/server.ts";
+import { servePage } from "./serve.ts";
+import type { Shell, ShellOptions } from "./shell/server.ts";
 
 /** It must never be seen in a browser. */
 export const SECRET = "a secret that stays on the router";
@@ -23,7 +22,6 @@ export async function withPage(
   story: (scene: Scene) => Promise<void>,
   options: Partial<ShellOptions> = {},
 ): Promise<void> {
-  await buildPage();
   const lab = await Lab.create(twoRouters({}));
   const browser = await launch();
   let shell: Shell | undefined;
@@ -33,9 +31,7 @@ export async function withPage(
     const b = await KcpRouter.start(lab, "routerB", { ...CONFIG_B, ...secret });
     let a = await KcpRouter.start(lab, "routerA", configA);
     await joined({ lab, a, b });
-    shell = await startShell({
-      socket: a.socket,
-      uciFile: a.configPath,
+    shell = await servePage(a, {
       service: {
         isRunning: () => a.process.running,
         async order(action) {
@@ -44,8 +40,6 @@ export async function withPage(
         },
         reload: async () => void (await a.call("reload")),
       },
-      hints: { "02:00:00:00:00:01": { name: "laptop", ipaddrs: [CLIENT] } },
-      translations: { zh_Hans: Object.fromEntries(readTranslations("zh_Hans")) },
       ...options,
     });
     await story({ lab, a, b, browser, shell, router: () => a });

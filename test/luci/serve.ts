@@ -1,12 +1,14 @@
-/** The page of one of a lab's routers, for a person's browser. */
+/** The page of one of a lab's routers. */
 import { buildPage } from "../../tools/page.ts";
 import { readTranslations } from "../../tools/po.ts";
 import type { KcpRouter } from "../netns/router.ts";
 import { CLIENT } from "../netns/topology.ts";
-import { type Shell, startShell } from "./shell/server.ts";
+import { type Shell, type ShellOptions, startShell } from "./shell/server.ts";
 
-/** `router` runs with a uci file. Its service cannot be started and stopped from here: the lab holds it. */
-export async function servePage(router: KcpRouter, port = 0): Promise<Shell> {
+/**
+ * `router` runs with a uci file. Its service cannot be started and stopped from here, unless `options` say how: the lab holds it.
+ */
+export async function servePage(router: KcpRouter, options: Partial<ShellOptions> = {}): Promise<Shell> {
   await buildPage();
   return startShell({
     socket: router.socket,
@@ -18,7 +20,7 @@ export async function servePage(router: KcpRouter, port = 0): Promise<Shell> {
     },
     hints: { "02:00:00:00:00:01": { name: "laptop", ipaddrs: [CLIENT] } },
     translations: { zh_Hans: Object.fromEntries(readTranslations("zh_Hans")) },
-    port,
+    ...options,
   });
 }
 

@@ -39,3 +39,16 @@ export interface Contender {
   readonly name: ContenderName;
   start(lab: Lab): Promise<Running>;
 }
+
+/** Two nodes with one proxy switched on: what tells such pairs apart that run side by side. */
+export interface ProxyPair {
+  readonly name: ContenderName;
+  readonly proxy: "KCP" | "QUIC";
+  readonly flag: "enable_kcp_proxy" | "enable_quic_proxy";
+  readonly subnet: string;
+  readonly service: string;
+  /** First three numbers of the virtual network. */
+  readonly network: string;
+  readonly port: number;
+  readonly device: string;
+}

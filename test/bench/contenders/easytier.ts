@@ -2,26 +2,13 @@
 import { EasyTierPeer } from "../../interop/peer/easytier-peer.ts";
 import { untilKernelRoute } from "../../netns/router.ts";
 import { CLIENT_LAN, ROUTER_B_WAN } from "../../netns/topology.ts";
-import type { Contender } from "./contender.ts";
+import type { Contender, ProxyPair } from "./contender.ts";
 
 /** Subnets of the service that only these contenders export. */
 export const EASYTIER_SUBNET = "10.83.0.0/24";
 export const EASYTIER_QUIC_SUBNET = "10.85.0.0/24";
 
-/** What tells two pairs apart that run side by side. */
-interface Pair {
-  readonly name: "easytier-kcp" | "easytier-quic";
-  readonly proxy: "KCP" | "QUIC";
-  readonly flag: "enable_kcp_proxy" | "enable_quic_proxy";
-  readonly subnet: string;
-  readonly service: string;
-  /** First three numbers of the virtual network. */
-  readonly network: string;
-  readonly port: number;
-  readonly device: string;
-}
-
-function pair({ name, proxy, flag, subnet, service, network, port, device }: Pair): Contender {
+function pair({ name, proxy, flag, subnet, service, network, port, device }: ProxyPair): Contender {
   return {
     name,
     async start(lab) {

@@ -1,26 +1,13 @@
 /** Two of our daemons, over KCP or QUIC. */
 import { KcpRouter, untilKernelRoute } from "../../netns/router.ts";
 import { ROUTER_B_WAN } from "../../netns/topology.ts";
-import type { Contender } from "./contender.ts";
+import type { Contender, ProxyPair } from "./contender.ts";
 
 /** Subnets of the service that only these contenders export. */
 export const KCP_ROUTER_SUBNET = "10.84.0.0/24";
 export const KCP_ROUTER_QUIC_SUBNET = "10.86.0.0/24";
 
-/** What tells two pairs apart that run side by side. */
-interface Pair {
-  readonly name: "kcp-router" | "kcp-router-quic";
-  readonly proxy: "KCP" | "QUIC";
-  readonly flag: "enable_kcp_proxy" | "enable_quic_proxy";
-  readonly subnet: string;
-  readonly service: string;
-  /** First three numbers of the virtual network. */
-  readonly network: string;
-  readonly port: number;
-  readonly device: string;
-}
-
-function pair({ name, proxy, flag, subnet, service, network, port, device }: Pair): Contender {
+function pair({ name, proxy, flag, subnet, service, network, port, device }: ProxyPair): Contender {
   return {
     name,
     async start(lab) {
