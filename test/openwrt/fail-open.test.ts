@@ -130,6 +130,32 @@ test.serial("memory for files full, and flash full: it goes on, and starts again
   });
 });
 
+/** Stands in the program's place and starts it with a wall clock that is at 1970 and right in turns. */
+const WITHOUT_CLOCK = '#!/bin/sh\nKCP_ROUTER_WITHOUT=clock exec /usr/sbin/program "$@"\n';
+/** Long enough for jumps of 56 years in both directions. */
+const CLOCK_MS = 3000;
+
+test.serial("clock at 1970, set, and lost again: connections go on, and what is shown follows", async (t) => {
+  await withScene(t.fail, async ({ lab, root, during }) => {
+    await root.must("/etc/init.d/kcp-router stop; mv /usr/sbin/kcp-router /usr/sbin/program");
+    root.write("/usr/sbin/kcp-router", WITHOUT_CLOCK);
+    await root.must("chmod 755 /usr/sbin/kcp-router; /etc/init.d/kcp-router start");
+    await untilMet(root, "b");
+    const transfer = { client: "client", server: "service", address: SERVICE, connections: 8 };
+    const years = new Set<number>();
+    await during("clock", async () => {
+      for (const end = performance.now() + CLOCK_MS; performance.now() < end; ) {
+        t.deepEqual((await lab.transfer({ ...transfer, upBytes: 300_000, downBytes: 300_000 })).bad, []);
+        const { startTime } = JSON.parse(await root.must("kcp-router status --json")) as {
+          startTime: number;
+        };
+        years.add(new Date(startTime * 1000).getUTCFullYear());
+      }
+    });
+    t.deepEqual([...years].sort(), [1970, new Date().getUTCFullYear()]);
+  });
+});
+
 test.serial("another WAN address: the mesh is back by itself", async (t) => {
   await withScene(t.fail, async ({ lab, root }) => {
     const rules = await root.otherRules();

@@ -109,7 +109,7 @@ export class ScriptedNode implements PacketConsumer {
       mesh: this.node,
       pool: this.#pool,
       batch: this.#batch,
-      flows: new PlainFlows(new EntryTable(() => this.host.unixTime()), random.u32()),
+      flows: new PlainFlows(new EntryTable(), random.u32()),
       words,
       word: memory.reserve(PLAIN_WORDS * 4) / 4,
       zeroVnet: memory.reserve(10),

@@ -41,6 +41,7 @@ import { closeSession, openSession, reserveRegions, type Session, type SessionPa
 import { localInfo, ownNetworks, policySettings, served, toldAddresses } from "./settings.ts";
 import { Sleeper } from "./sleeper.ts";
 import { TransportWatch } from "./transport-watch.ts";
+import { WallClock } from "./wall-clock.ts";
 
 /** What the daemon needs of the process around it. */
 export interface DaemonServices {
@@ -83,7 +84,7 @@ export class Daemon implements DaemonView {
   readonly #sleeper = new Sleeper();
   readonly #diagnoser = new Diagnoser();
   readonly #parts: SessionParts;
-  readonly #startTime: number;
+  readonly #clock: WallClock;
   readonly #startedAt: number;
   #config: Config;
   #session: Session | undefined;
@@ -102,7 +103,10 @@ export class Daemon implements DaemonView {
       services.createPool?.(memory) ??
       new FixedSlotPool(memory.slotCount, { arena: memory.arena, slotBytes: memory.slotBytes });
     this.#budget = new MemoryBudget(this.#pool);
-    this.#startTime = this.#host.unixTime();
+    this.#clock = new WallClock(
+      () => this.#host.unixTime(),
+      () => this.#host.now(),
+    );
     this.#startedAt = this.#host.now();
     this.#log = new EventLog(
       services.print,
@@ -110,7 +114,7 @@ export class Daemon implements DaemonView {
       config.log_level,
       (row) => services.onEvent?.(row),
     );
-    this.#entries = new EntryTable(() => this.#host.unixTime());
+    this.#entries = new EntryTable();
     const regions = reserveRegions(this.#host);
     const random = new HostRandom(this.#host);
     const plainFlows = new PlainFlows(this.#entries, random.word());
@@ -354,7 +358,8 @@ export class Daemon implements DaemonView {
     const now = this.#host.now();
     const mesh = this.#session?.mesh;
     const rows: ConnectionRow[] = [];
-    for (const entry of this.#entries.list()) rows.push(connectionRow(entry, now, (id) => mesh?.peer(id)));
+    for (const entry of this.#entries.list())
+      rows.push(connectionRow(entry, now, this.#clock, (id) => mesh?.peer(id)));
     return rows;
   }
 
@@ -372,7 +377,7 @@ export class Daemon implements DaemonView {
       entries: this.#entries,
       session: this.#session,
       tun: this.#tun,
-      startTime: this.#startTime,
+      startTime: this.#clock.timeOf(this.#startedAt),
       stopping: this.#stopping,
       residentBytes: this.#services.residentBytes(),
     };

@@ -6,11 +6,12 @@ import type { PeerSnapshot, RouteSnapshot } from "../mesh/snapshot.ts";
 import type { Entry } from "../proxy/entry.ts";
 import type { Decision } from "../proxy/policy.ts";
 import { REASONS } from "../proxy/reason.ts";
+import type { WallClock } from "./wall-clock.ts";
 
 /** Looks a peer up; undefined = nothing is known of it. */
 export type FindPeer = (peerId: number) => PeerInfo | undefined;
 
-export function connectionRow(entry: Entry, now: number, find: FindPeer): ConnectionRow {
+export function connectionRow(entry: Entry, now: number, clock: WallClock, find: FindPeer): ConnectionRow {
   const { key } = entry;
   const { stats } = entry;
   return {
@@ -24,7 +25,7 @@ export function connectionRow(entry: Entry, now: number, find: FindPeer): Connec
     reason: entry.reason,
     reasonText: REASONS[entry.reason],
     state: entry.state,
-    startTime: entry.startTime,
+    startTime: clock.timeOf(entry.startedAt),
     upBytes: entry.upBytes,
     downBytes: entry.downBytes,
     upRate: Math.round(entry.upRate),

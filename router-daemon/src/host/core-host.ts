@@ -11,6 +11,9 @@ const TUN_FRAME_BYTES = 65_536 + 64;
 
 export const DEFAULT_SCRATCH_BYTES = 4 << 20;
 
+/** Without the feature "clock" the wall clock is right and at 1970 in turns, each for so long; first at 1970. */
+const LOST_CLOCK_MS = 1000;
+
 export interface CoreHostOptions {
   /** Slots of the pool: the memory budget. */
   readonly slotCount: number;
@@ -25,6 +28,8 @@ export interface CoreHostOptions {
 export interface AttachedCore<Core extends NativeCore> {
   readonly memory: ArenaMemory;
   readonly core: Core;
+  /** The feature "clock" is done without. */
+  readonly losesClock: boolean;
 }
 
 /**
@@ -58,24 +63,30 @@ export function attachCore<Core extends NativeCore>(
     ringBytes,
     featureMask(without),
   );
-  return "error" in core ? core : { memory, core };
+  return "error" in core ? core : { memory, core, losesClock: without.includes("clock") };
 }
 
 /** Passes integers on. What each method does is said at `Host`. */
 export class CoreHost implements Host {
   readonly memory: ArenaMemory;
   readonly #core: NativeCore;
+  readonly #losesClock: boolean;
+  readonly #startedAt: number;
 
-  constructor(memory: ArenaMemory, core: NativeCore) {
+  constructor({ memory, core, losesClock }: AttachedCore<NativeCore>) {
     this.memory = memory;
     this.#core = core;
+    this.#losesClock = losesClock;
+    this.#startedAt = core.now();
   }
 
   now(): number {
     return this.#core.now();
   }
   unixTime(): number {
-    return this.#core.unixTime();
+    const runsMs = this.#core.now() - this.#startedAt;
+    const isLost = this.#losesClock && Math.floor(runsMs / LOST_CLOCK_MS) % 2 === 0;
+    return isLost ? Math.floor(runsMs / 1000) : this.#core.unixTime();
   }
   random(offset: number, length: number): void {
     const result = this.#core.random(offset, length);

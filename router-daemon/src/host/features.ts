@@ -18,6 +18,8 @@ const FEATURES = {
   "own-cipher": 64,
   /** VAES. */
   "wide-cipher": 128,
+  /** The wall clock: it is 1970, then it is set, then it is lost again … (`core-host.ts`). */
+  clock: 256,
 } as const;
 export type HostFeature = keyof typeof FEATURES;
 

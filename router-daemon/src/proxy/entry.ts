@@ -47,8 +47,6 @@ export interface EntryKey {
 export class Entry {
   readonly id: number;
   readonly key: EntryKey;
-  /** Wall clock in whole seconds since 1970, as EasyTier lists it. */
-  readonly startTime: number;
   readonly startedAt: number;
   transport: Transport;
   reason: ReasonCode;
@@ -72,21 +70,13 @@ export class Entry {
   #ratedUp = 0;
   #ratedDown = 0;
 
-  constructor(
-    id: number,
-    key: EntryKey,
-    transport: Transport,
-    reason: ReasonCode,
-    now: number,
-    unixTime: number,
-  ) {
+  constructor(id: number, key: EntryKey, transport: Transport, reason: ReasonCode, now: number) {
     this.id = id;
     this.key = key;
     this.transport = transport;
     this.reason = reason;
     this.startedAt = now;
     this.activeAt = now;
-    this.startTime = unixTime;
   }
 
   /** The carrier's figures: now, or as they were at its end. Undefined while there never was one. */
@@ -119,15 +109,10 @@ export class Entry {
 export class EntryTable {
   readonly #live = new Map<number, Entry>();
   readonly #closed: Entry[] = [];
-  readonly #unixTime: () => number;
   #nextId = 1;
   #ratedAt: number | undefined;
   /** Connections that found the table full. */
   unlisted = 0;
-
-  constructor(unixTime: () => number) {
-    this.#unixTime = unixTime;
-  }
 
   get live(): Iterable<Entry> {
     return this.#live.values();
@@ -154,7 +139,7 @@ export class EntryTable {
 
   /** A new entry. When the table is full the entry works like any other, but is not listed. */
   open(key: EntryKey, transport: Transport, reason: ReasonCode, now: number): Entry {
-    const entry = new Entry(this.#nextId++, key, transport, reason, now, this.#unixTime());
+    const entry = new Entry(this.#nextId++, key, transport, reason, now);
     if (this.#live.size < MAX_LIVE_ENTRIES) this.#live.set(entry.id, entry);
     else this.unlisted++;
     return entry;

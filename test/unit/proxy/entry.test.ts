@@ -16,7 +16,7 @@ const KEY: EntryKey = {
 };
 
 test("rates are bytes per second of the last period", (t) => {
-  const table = new EntryTable(() => 1000);
+  const table = new EntryTable();
   const entry = table.open(KEY, "kcp", "kcp_allowed", 0);
   t.true(table.nextTimeout <= 0);
   table.handleTimeout(0);
@@ -33,7 +33,7 @@ test("rates are bytes per second of the last period", (t) => {
 });
 
 test("an ordinary end keeps the reason of the transport, any other replaces it; figures of the carrier are kept", (t) => {
-  const table = new EntryTable(() => 1000);
+  const table = new EntryTable();
   const first = table.open(KEY, "kcp", "kcp_allowed", 0);
   const stats = { srttMs: 12, retransmittedShare: 0.25, heldSlots: 5 };
   first.carrier = { stats };
@@ -47,7 +47,7 @@ test("an ordinary end keeps the reason of the transport, any other replaces it; 
 });
 
 test("closed entries are remembered up to their limit, oldest forgotten first", (t) => {
-  const table = new EntryTable(() => 0);
+  const table = new EntryTable();
   for (let i = 0; i < MAX_CLOSED_ENTRIES + 5; i++)
     table.end(table.open(KEY, "tcp", "no_route", 0), "finished", i);
   t.is(table.closedCount, MAX_CLOSED_ENTRIES);
@@ -55,7 +55,7 @@ test("closed entries are remembered up to their limit, oldest forgotten first", 
 });
 
 test("a full table works on without listing", (t) => {
-  const table = new EntryTable(() => 0);
+  const table = new EntryTable();
   for (let i = 0; i < MAX_LIVE_ENTRIES; i++) table.open(KEY, "tcp", "no_route", 0);
   const extra = table.open(KEY, "kcp", "kcp_allowed", 0);
   t.is(table.liveCount, MAX_LIVE_ENTRIES);
@@ -66,7 +66,7 @@ test("a full table works on without listing", (t) => {
 });
 
 test("an empty table needs no timer", (t) => {
-  const table = new EntryTable(() => 0);
+  const table = new EntryTable();
   t.is(table.nextTimeout, Number.POSITIVE_INFINITY);
   const entry = table.open(KEY, "kcp", "kcp_allowed", 0);
   table.handleTimeout(5);

@@ -23,7 +23,7 @@ function open(flows: PlainFlows, clientPort: number, now: number): void {
 }
 
 test("a plain connection has a row with its reason, its bytes both ways and its states", (t) => {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const flows = new PlainFlows(entries, 1);
   open(flows, 5000, 0);
   const [row] = [...entries.list()];
@@ -47,7 +47,7 @@ test("a plain connection has a row with its reason, its bytes both ways and its 
 });
 
 test("a repeated SYN is the same row, other connections do not touch it", (t) => {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const flows = new PlainFlows(entries, 1);
   open(flows, 5000, 0);
   open(flows, 5000, 1000);
@@ -57,7 +57,7 @@ test("a repeated SYN is the same row, other connections do not touch it", (t) =>
 });
 
 test("a reset before the answer is a refusal, afterwards a reset of the service", (t) => {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const flows = new PlainFlows(entries, 1);
   open(flows, 1, 0);
   flows.handleDown(TARGET, 80, CLIENT, 1, RST | ACK, 0, 1);
@@ -71,7 +71,7 @@ test("a reset before the answer is a refusal, afterwards a reset of the service"
 });
 
 test("silent connections are forgotten, unanswered ones sooner", (t) => {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const flows = new PlainFlows(entries, 1);
   open(flows, 1, 0);
   open(flows, 2, 0);
@@ -84,7 +84,7 @@ test("silent connections are forgotten, unanswered ones sooner", (t) => {
 });
 
 test("the table is bounded: the one silent for longest makes room", (t) => {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const flows = new PlainFlows(entries, 1);
   for (let port = 0; port < MAX_PLAIN_FLOWS + 10; port++) open(flows, port, port);
   t.is(flows.count, MAX_PLAIN_FLOWS);

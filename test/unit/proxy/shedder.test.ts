@@ -13,7 +13,7 @@ interface Scene {
 
 /** A table of connections, each with its idle time and what it holds; closing one gives its slots back. */
 function scene(slotsToShed: number): Scene {
-  const entries = new EntryTable(() => 0);
+  const entries = new EntryTable();
   const closed: string[] = [];
   const budget: Scene["budget"] = { level: "shedding", slotsToShed };
   const add = (name: string, idleMs: number, heldSlots: number) => {

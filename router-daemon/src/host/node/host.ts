@@ -1,9 +1,8 @@
 import { markAsUntransferable } from "node:worker_threads";
 
-import { attachCore, CoreHost, type CoreHostOptions } from "../core-host.ts";
+import { type AttachedCore, attachCore, CoreHost, type CoreHostOptions } from "../core-host.ts";
 import { WITHOUT_ENV } from "../features.ts";
 import type { Host, HostFailure } from "../host.ts";
-import type { ArenaMemory } from "../memory.ts";
 import { loadAddon, type NodeCore } from "./addon.ts";
 
 export interface NodeHostOptions extends CoreHostOptions {
@@ -22,15 +21,15 @@ export function createNodeHost(options: NodeHostOptions): Host | HostFailure {
   if ("error" in attached) return attached;
   // A detached arena would leave the core with memory that is no longer ours.
   markAsUntransferable(attached.memory.arena);
-  return new NodeHost(attached.memory, attached.core);
+  return new NodeHost(attached);
 }
 
 class NodeHost extends CoreHost {
   readonly #core: NodeCore;
 
-  constructor(memory: ArenaMemory, core: NodeCore) {
-    super(memory, core);
-    this.#core = core;
+  constructor(attached: AttachedCore<NodeCore>) {
+    super(attached);
+    this.#core = attached.core;
   }
 
   override onReady(wake: () => unknown): void {

@@ -14,5 +14,5 @@ export function createQuickJsHost(native: HostNative, options: CoreHostOptions):
   const attached = attachCore(native, options, native.environment(WITHOUT_ENV) ?? "", (bytes) =>
     native.makeArena(bytes),
   );
-  return "error" in attached ? attached : new CoreHost(attached.memory, attached.core);
+  return "error" in attached ? attached : new CoreHost(attached);
 }
