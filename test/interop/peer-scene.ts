@@ -30,6 +30,10 @@ export const TO_THEM = { client: "client", server: "routerB", address: THEIRS } 
 export const TO_OUR_LAN = { client: "service", server: "client", address: CLIENT } as const;
 export const TO_US = { client: "service", server: "routerA", address: OURS } as const;
 
+/** `make soak` runs everything whole; the ordinary run takes a share. */
+export const SOAK = process.env.SOAK === "1";
+export const TRANSFERS = SOAK ? 100 : 10;
+
 interface Scene {
   readonly lab: Lab;
   readonly ours: KcpRouter;
@@ -132,8 +136,36 @@ export async function fourDirections(
   }
 }
 
-/** So many downloads and uploads of 4 MiB in both roles, ended by the sender: none is short. */
-export async function manyTransfers(t: ExecutionContext, lab: Lab, count: number): Promise<void> {
+/**
+ * The same where their node leaves TCP to its kernel (proxies.md 2.4): it then carries what begins on the node itself;
+ * what comes from its LAN is plain TCP.
+ */
+export async function aroundKernelMode(
+  t: ExecutionContext,
+  scene: Scene,
+  transport: "kcp" | "quic",
+): Promise<void> {
+  const seen = new Set<number>();
+  for (const [ends, role] of [
+    [TO_THEM, "source"],
+    [TO_THEIR_LAN, "source"],
+    [{ ...TO_US, client: "routerB" }, "destination"],
+    [{ ...TO_OUR_LAN, client: "routerB" }, "destination"],
+    [TO_OUR_LAN, undefined],
+  ] as const) {
+    for (const mode of ["download", "upload"] as const) {
+      const { bad } = await scene.lab.transfer({ ...ends, mode, upBytes: MIB, downBytes: MIB });
+      t.deepEqual(bad, [], `${ends.client} to ${ends.address} ${mode}`);
+    }
+    const rows = role === undefined ? [] : [`${role} ${transport} ${transport}_allowed`];
+    t.deepEqual(await newRows(scene, seen), rows, `${ends.client} to ${ends.address}`);
+  }
+}
+
+/** So many downloads and uploads of 4 MiB in both roles, ended by the sender: none is short, and the link stays. */
+export async function manyTransfers(t: ExecutionContext, scene: Scene, count: number): Promise<void> {
+  const { lab } = scene;
+  const before = await linkIds(scene.theirs);
   for (const ends of [TO_THEIR_LAN, TO_OUR_LAN]) {
     for (const mode of ["download", "upload"] as const) {
       const { ok, bad } = await lab.transfer({
@@ -149,4 +181,26 @@ export async function manyTransfers(t: ExecutionContext, lab: Lab, count: number
       t.is(ok, count);
     }
   }
+  await assertSameLink(t, scene, before);
+}
+
+/** What the real peer calls its links. */
+export async function linkIds(theirs: EasyTierPeer): Promise<readonly string[]> {
+  const text = JSON.stringify((await theirs.peers()).map((peer) => peer.conns ?? peer));
+  return text.match(/"conn_id":"[^"]*"/g) ?? [];
+}
+
+/** The link of the beginning is still there, by both sides' account. */
+export async function assertSameLink(
+  t: ExecutionContext,
+  { ours, theirs }: Scene,
+  before: readonly string[],
+): Promise<void> {
+  const codes = (await ours.call("events", {})).rows.map(({ code }) => code);
+  t.deepEqual(
+    codes.filter((code) => code === "link_up" || code === "link_down"),
+    ["link_up"],
+  );
+  t.is(before.length, 1);
+  t.deepEqual(await linkIds(theirs), before);
 }

@@ -1,6 +1,8 @@
 /** Our QUIC against the real EasyTier core: either side as source, directly and through a relay of theirs. */
 import test from "ava";
+import { untilNoEntry } from "../netns/two-routers.ts";
 import {
+  aroundKernelMode,
   fourDirections,
   MIB,
   manyTransfers,
@@ -9,11 +11,9 @@ import {
   TO_THEIR_LAN,
   TO_THEM,
   TO_US,
+  TRANSFERS,
   withPeer,
 } from "./peer-scene.ts";
-
-/** `make soak` runs everything whole; the ordinary run takes a share. */
-const TRANSFERS = process.env.SOAK === "1" ? 100 : 20;
 
 const QUIC_ONLY = { enable_kcp_proxy: false, enable_quic_proxy: true } as const;
 const BOTH = { enable_kcp_proxy: true, enable_quic_proxy: true } as const;
@@ -80,14 +80,50 @@ test.serial("QUIC through a relay of theirs, both ways", async (t) => {
   });
 });
 
+test.serial("an answer after a half-close arrives from their destination", async (t) => {
+  await withPeer(t, { ourFlags: QUIC_ONLY, theirFlags: QUIC_ONLY }, async (scene) => {
+    for (const ends of [TO_THEIR_LAN, TO_THEM]) {
+      const { bad } = await scene.lab.transfer({ ...ends, mode: "half-close", upBytes: MIB, downBytes: MIB });
+      t.deepEqual(bad, [], ends.address);
+    }
+    t.deepEqual(await newRows(scene, new Set()), ["source quic quic_allowed"]);
+  });
+});
+
+test.serial(
+  "their source gives up an answer after a half-close (proxies.md 6.12): what it sent arrives, and nothing hangs",
+  async (t) => {
+    await withPeer(t, { ourFlags: QUIC_ONLY, theirFlags: QUIC_ONLY }, async (scene) => {
+      const { clientReports, serverReports } = await scene.lab.transfer({
+        ...TO_OUR_LAN,
+        mode: "half-close",
+        upBytes: MIB,
+        downBytes: 16 * MIB,
+        seconds: 10,
+      });
+      t.like(serverReports[0], { received: MIB, expected: MIB, outcome: "reset" });
+      t.like(clientReports[0], { sent: MIB, outcome: "short" });
+      await untilNoEntry(scene.ours, 5000);
+      t.deepEqual(await newRows(scene, new Set()), ["destination quic quic_allowed"]);
+    });
+  },
+);
+
+test.serial("their node on the kernel's stack: QUIC both ways", async (t) => {
+  const theirFlags = { ...QUIC_ONLY, use_smoltcp: false };
+  await withPeer(t, { ourFlags: QUIC_ONLY, theirFlags }, (scene) => aroundKernelMode(t, scene, "quic"));
+});
+
 for (const loss of [0, 0.05]) {
   test.serial(
-    `${TRANSFERS} QUIC downloads and uploads of 4 MiB ended by the sender, both roles, at ${loss * 100} % loss: none short`,
+    `${TRANSFERS} QUIC downloads and uploads of 4 MiB ended by the sender, both roles, at ${loss * 100} % loss: none short, one link`,
     async (t) => {
       const flags = { ourFlags: QUIC_ONLY, theirFlags: QUIC_ONLY };
-      await withPeer(t, { wan: { loss }, seed: 5, ...flags }, async ({ lab, ours }) => {
-        await manyTransfers(t, lab, TRANSFERS);
-        const kinds = (await ours.connections()).map((row) => `${row.role} ${row.transport} ${row.reason}`);
+      await withPeer(t, { wan: { loss }, seed: 5, ...flags }, async (scene) => {
+        await manyTransfers(t, scene, TRANSFERS);
+        const kinds = (await scene.ours.connections()).map(
+          (row) => `${row.role} ${row.transport} ${row.reason}`,
+        );
         t.deepEqual([...new Set(kinds)].sort(), [
           "destination quic quic_allowed",
           "source quic quic_allowed",

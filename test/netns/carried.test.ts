@@ -18,7 +18,7 @@ test.serial("a LAN's connection rides KCP, and both tables list it with its numb
       mode: "duplex",
       upBytes: 3 * MIB,
       downBytes: 24 * MIB,
-      stall: { atBytes: MIB, ms: 5000 },
+      stall: { atBytes: MIB, ms: 3000 },
       meanwhile: async () => {
         await until("a live entry", async () =>
           (await a.connections()).some((row) => row.state === "Connected"),

@@ -82,7 +82,7 @@ test.serial(
         ...LAN_TO_LAN,
         upBytes: 500 << 20,
         downBytes: 500 << 20,
-        seconds: 8,
+        seconds: 4,
         meanwhile: async () => {
           await until("a live entry", async () =>
             (await a.connections()).some((row) => row.state === "Connected"),

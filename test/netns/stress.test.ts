@@ -73,10 +73,10 @@ test.serial("a reader that stops costs bounded memory, slows the sender, and res
         mode,
         upBytes: 120 * MIB,
         downBytes: 120 * MIB,
-        stall: { atBytes: 2 * MIB, ms: 6000 },
+        stall: { atBytes: 2 * MIB, ms: 4000 },
         seconds: 60,
         meanwhile: async () => {
-          await new Promise((resolve) => setTimeout(resolve, 4000));
+          await new Promise((resolve) => setTimeout(resolve, 2500));
           stalled = await Promise.all([usedBytes(a), usedBytes(b)]);
           const [row] = (await a.connections()).filter(({ state }) => state !== "Closed");
           const moved = Math.max(row?.upBytes ?? 0, row?.downBytes ?? 0);
