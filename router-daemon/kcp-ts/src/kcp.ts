@@ -247,6 +247,15 @@ export class Kcp {
     return true;
   }
 
+  /**
+   * The same for up to `max` slots: a run of `RUN_WORDS` words each at `words[at]`, in the order of `RunEntry`. Returns how many.
+   */
+  takeSlots(words: Int32Array, at: number, max: number): number {
+    const taken = this.#ring.takeRun(words, at, max);
+    if (taken !== 0) this.#handleRead();
+    return taken;
+  }
+
   /** Copies readable bytes into `into` and consumes them; returns how many. */
   read(into: Uint8Array): number {
     let total = 0;

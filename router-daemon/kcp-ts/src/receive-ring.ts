@@ -1,12 +1,13 @@
 import { MIN_RING_SEGMENTS, type Settings } from "./options.ts";
 import type { SlotPool } from "./pool.ts";
 import type { SlotQuota } from "./quota.ts";
+import { RUN_SHIFT, RunEntry } from "./slot-run.ts";
 
-/** Words of one entry: slot or -1, offset of the payload, its length. */
-const ENTRY_SHIFT = 2;
-const SLOT = 0;
-const OFFSET = 1;
-const LENGTH = 2;
+/** An entry is one of a run, with slot -1 where a segment holds none. */
+const ENTRY_SHIFT = RUN_SHIFT;
+const SLOT = RunEntry.slot;
+const OFFSET = RunEntry.offset;
+const LENGTH = RunEntry.length;
 
 /** A payload of at most this share of a slot is copied behind the one before it instead of holding a slot of its own. */
 const COMPACT_SHIFT = 2;
@@ -220,6 +221,33 @@ export class ReceiveRing {
     this.#leaveFront();
     this.#skipEmpty();
     return true;
+  }
+
+  /** The same for up to `max` front chunks, as a run at `words[at]`; returns how many. */
+  takeRun(words: Int32Array, at: number, max: number): number {
+    const entries = this.#entries;
+    const { mask, next } = this;
+    let sn = this.read;
+    let taken = 0;
+    let bytes = 0;
+    while (taken < max && sn !== next) {
+      const entry = (sn & mask) << ENTRY_SHIFT;
+      if (entries[entry + SLOT]! >= 0) {
+        const to = at + (taken++ << RUN_SHIFT);
+        const length = entries[entry + LENGTH]!;
+        words[to + SLOT] = entries[entry + SLOT]!;
+        words[to + OFFSET] = entries[entry + OFFSET]!;
+        words[to + LENGTH] = length;
+        bytes += length;
+      }
+      sn = (sn + 1) | 0;
+    }
+    if (((sn - this.#chunk) | 0) > 0) this.#hasChunk = false;
+    this.read = sn;
+    this.readableBytes -= bytes;
+    this.slots -= taken;
+    this.#skipEmpty();
+    return taken;
   }
 
   /** Gives memory back that was not needed since the last call. */

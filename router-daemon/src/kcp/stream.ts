@@ -1,5 +1,5 @@
 /** The bytes of a connection: `Kcp`'s stream methods, counted, and safe to call in any state. */
-import type { Kcp, TakenSlot } from "kcp-ts";
+import type { Kcp } from "kcp-ts";
 import type { KcpConnectionStats } from "./types.ts";
 
 export abstract class CarriedStream {
@@ -96,10 +96,11 @@ export abstract class CarriedStream {
     this.requestPoll();
   }
 
-  takeSlot(out: TakenSlot): boolean {
-    if (this.kcp === undefined || !this.kcp.takeSlot(out)) return false;
-    this.requestPoll();
-    return true;
+  takeSlots(words: Int32Array, at: number, max: number): number {
+    if (this.kcp === undefined) return 0;
+    const taken = this.kcp.takeSlots(words, at, max);
+    if (taken > 0) this.requestPoll();
+    return taken;
   }
 
   read(into: Uint8Array): number {

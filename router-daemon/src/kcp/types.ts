@@ -18,7 +18,7 @@
  * Nothing calls back. After each batch of input (and after `poll`) the glue drains `KcpEndpoint.pollReady()`, which returns each
  * connection that has news once, with `takeReady()` telling which.
  */
-import type { SlotPool, SlotQuota, TakenSlot } from "kcp-ts";
+import type { SlotPool, SlotQuota } from "kcp-ts";
 
 /** Which end of proxied connections an endpoint is (proxies.md 1): a node has one endpoint of each. */
 export type KcpRole = "source" | "destination";
@@ -166,8 +166,8 @@ export interface CarriedConnection<Owner = unknown> {
   view(words: Int32Array, at: number, maxPairs: number): number;
   /** The first `bytes` of the stream are used up; their slots become free. */
   consume(bytes: number): void;
-  /** Moves the front slot to the caller, who frees it. */
-  takeSlot(out: TakenSlot): boolean;
+  /** Moves up to `max` front slots to the caller, who frees them: a run (`RunEntry`) at `words[at]`. Returns how many. */
+  takeSlots(words: Int32Array, at: number, max: number): number;
   /** Copies; returns how many bytes were given. */
   read(into: Uint8Array): number;
 

@@ -18,7 +18,7 @@
  *        Closed
  * ```
  */
-import type { SlotPool, TakenSlot } from "kcp-ts";
+import { RUN_WORDS, RunEntry, type SlotPool } from "kcp-ts";
 import {
   type CarriedConnection,
   type CloseReason as CarrierCloseReason,
@@ -49,6 +49,9 @@ export const HOLD_MS = 2500;
 
 /** How often it is looked at whether the client has the far side's last words. */
 const LAST_WORDS_POLL_MS = 5;
+
+/** Slots that move from the far side to the client in one step. */
+const RUN_SLOTS = 256;
 
 /** Window shown to a client whose bytes nobody takes any more: its next write is answered with a reset. */
 const SPACE_WHEN_CLOSED = 0xffff;
@@ -126,7 +129,7 @@ export class SourceProxy implements TcpEvents {
   /** Reset by the far side, with its last bytes still on their way to the client. */
   readonly #leaving = new Set<Carried>();
   #lookAt = Number.POSITIVE_INFINITY;
-  readonly #taken: TakenSlot = { slot: -1, offset: 0, length: 0 };
+  readonly #run = new Int32Array(RUN_SLOTS * RUN_WORDS);
   #endpoints: Openers | undefined;
   #stack: FlowControl | undefined;
   #count = 0;
@@ -332,19 +335,19 @@ export class SourceProxy implements TcpEvents {
   #moveDown(carried: Carried, now: number): void {
     if (!carried.accepted || carried.flowClosed) return;
     const { conn, flow } = carried;
-    const taken = this.#taken;
-    let moved = 0;
-    // A slot is only taken when the flow has room for the largest one there can be: what was taken must be sent.
-    while (conn.readableBytes > 0 && flow.sendSpace >= this.#pool.slotBytes) {
-      if (!conn.takeSlot(taken)) break;
-      if (!flow.send(taken.slot, taken.offset, taken.length)) {
-        this.#pool.free(taken.slot);
+    const run = this.#run;
+    while (conn.readableBytes > 0) {
+      // Only as many as the flow has room for if they were the largest there can be: what was taken must be sent.
+      const room = Math.floor(flow.sendSpace / this.#pool.slotBytes);
+      const count = conn.takeSlots(run, 0, Math.min(room, RUN_SLOTS));
+      if (count === 0) break;
+      if (!flow.sendSlots(run, 0, count)) {
+        for (let i = 0; i < count; i++) this.#pool.free(run[i * RUN_WORDS + RunEntry.slot]!);
         this.#abort(carried, "client_reset", now);
         return;
       }
-      moved += taken.length;
+      for (let i = 0; i < count; i++) carried.entry.downBytes += run[i * RUN_WORDS + RunEntry.length]!;
     }
-    carried.entry.downBytes += moved;
     if (conn.peerFinished && conn.readableBytes === 0 && !carried.downEnded) {
       carried.downEnded = true;
       if (!carried.upEnded) carried.entry.state = "ClosingSrc";

@@ -1,5 +1,5 @@
 /** What the proxy sees of a stream: KCP's surface, on a `StreamCore` as long as there is one. */
-import type { TakenSlot } from "kcp-ts";
+import { RUN_WORDS, RunEntry, type TakenSlot } from "kcp-ts";
 import { decodeSyn, NO_REASON, reasonCode, reasonOf } from "../kcp/conn-data.ts";
 import type { DueHeap } from "../kcp/due-heap.ts";
 import {
@@ -169,10 +169,20 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
     this.#core.noteRead(bytes, this.#host.now);
   }
 
-  takeSlot(out: TakenSlot): boolean {
-    if (this.readableBytes === 0 || !this.#core!.receive.takeFront(out)) return false;
-    this.#core!.noteRead(out.length, this.#host.now);
-    return true;
+  takeSlots(words: Int32Array, at: number, max: number): number {
+    if (this.readableBytes === 0) return 0;
+    const core = this.#core!;
+    let taken = 0;
+    let bytes = 0;
+    for (; taken < max && core.receive.takeFront(TAKEN); taken++) {
+      const entry = at + taken * RUN_WORDS;
+      words[entry + RunEntry.slot] = TAKEN.slot;
+      words[entry + RunEntry.offset] = TAKEN.offset;
+      words[entry + RunEntry.length] = TAKEN.length;
+      bytes += TAKEN.length;
+    }
+    core.noteRead(bytes, this.#host.now);
+    return taken;
   }
 
   read(into: Uint8Array): number {
@@ -470,4 +480,6 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
 }
 
 const PAIR = new Int32Array(2);
+/** One slot on its way into a run: nothing of it outlives a call. */
+const TAKEN: TakenSlot = { slot: -1, offset: 0, length: 0 };
 const TARGET = new Uint8Array(MAX_TARGET_BYTES);

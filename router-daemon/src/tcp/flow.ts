@@ -194,6 +194,16 @@ export class TcpFlow implements Flow {
     return taken;
   }
 
+  sendSlots(words: Int32Array, at: number, count: number): boolean {
+    if (this.#parts === null || this.#stage === Stage.closed) return false;
+    const { sender } = this.#parts;
+    const fits = sender.space >= count * this.#home.pool.slotBytes;
+    if (!fits || !sender.queue.pushRun(words, at, count)) return false;
+    this.#updateLow(sender);
+    this.#home.wantsOutput(this);
+    return true;
+  }
+
   receiveSpaceGrew(now: number): void {
     const parts = this.#parts;
     if (parts === null || this.#stage === Stage.closed) return;

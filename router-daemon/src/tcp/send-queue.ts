@@ -1,4 +1,4 @@
-import type { SlotPool } from "kcp-ts";
+import { RUN_WORDS, RunEntry, type SlotPool } from "kcp-ts";
 import { distance } from "./sequence.ts";
 
 const INITIAL_CAPACITY = 16;
@@ -53,15 +53,45 @@ export class SendQueue {
     return true;
   }
 
+  /** Takes `count` slots with payload, a run (`RunEntry`) at `words[at]`: all, or none when more than `maxSlots` would be queued. */
+  pushRun(words: Int32Array, at: number, count: number): boolean {
+    if (this.#count + count > this.#maxSlots) return false;
+    while (this.#count + count > this.#slots.length) this.#grow();
+    const slots = this.#slots;
+    const offsets = this.#offsets;
+    const starts = this.#starts;
+    const mask = slots.length - 1;
+    let place = this.#head + this.#count;
+    let { end } = this;
+    for (let entry = at; entry < at + count * RUN_WORDS; entry += RUN_WORDS) {
+      place &= mask;
+      slots[place] = words[entry + RunEntry.slot]!;
+      offsets[place] = words[entry + RunEntry.offset]!;
+      starts[place] = end;
+      end = (end + words[entry + RunEntry.length]!) | 0;
+      place++;
+    }
+    this.#count += count;
+    this.end = end;
+    return true;
+  }
+
   /** Frees the slots whose bytes lie wholly before `sequence`. */
   release(sequence: number): void {
-    while (this.#count > 0) {
-      const end = this.#count === 1 ? this.end : this.#starts[(this.#head + 1) & (this.#slots.length - 1)]!;
-      if (distance(end, sequence) < 0) return;
-      this.#pool.free(this.#slots[this.#head]!);
-      this.#head = (this.#head + 1) & (this.#slots.length - 1);
-      this.#count--;
+    const slots = this.#slots;
+    const starts = this.#starts;
+    const pool = this.#pool;
+    const mask = slots.length - 1;
+    let head = this.#head;
+    let count = this.#count;
+    for (; count > 0; count--) {
+      const end = count === 1 ? this.end : starts[(head + 1) & mask]!;
+      if (((sequence - end) | 0) < 0) break;
+      pool.free(slots[head]!);
+      head = (head + 1) & mask;
     }
+    this.#head = head;
+    this.#count = count;
   }
 
   /**
@@ -69,20 +99,25 @@ export class SendQueue {
    * Returns how many; `bytesIn` tells what they hold. All the bytes must be in the queue.
    */
   fill(words: Int32Array, at: number, maxPairs: number, start: number, bytes: number): number {
-    const mask = this.#slots.length - 1;
-    let index = this.#find(start);
+    const starts = this.#starts;
+    const offsets = this.#offsets;
+    const mask = starts.length - 1;
+    let place = (this.#head + this.#find(start)) & mask;
+    const last = (this.#head + this.#count - 1) & mask;
+    const stop = at + 2 * maxPairs;
     let word = at;
-    let skip = distance(this.#starts[(this.#head + index) & mask]!, start);
+    let from = start;
     let rest = bytes;
-    while (rest > 0 && word < at + 2 * maxPairs) {
-      const place = (this.#head + index) & mask;
-      const end = index + 1 === this.#count ? this.end : this.#starts[(place + 1) & mask]!;
-      const length = Math.min(distance(this.#starts[place]!, end) - skip, rest);
-      words[word++] = this.#offsets[place]! + skip;
+    while (rest > 0 && word < stop) {
+      const next = (place + 1) & mask;
+      const end = place === last ? this.end : starts[next]!;
+      let length = (end - from) | 0;
+      if (length > rest) length = rest;
+      words[word++] = offsets[place]! + ((from - starts[place]!) | 0);
       words[word++] = length;
       rest -= length;
-      skip = 0;
-      index++;
+      from = end;
+      place = next;
     }
     return (word - at) >> 1;
   }

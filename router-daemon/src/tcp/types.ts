@@ -137,6 +137,11 @@ export interface Flow extends FlowKey {
    * has acknowledged it. False = not taken (no room, not accepted yet, shut down, or closed): the caller still owns it.
    */
   send(slot: number, offset: number, length: number): boolean;
+  /**
+   * The same for `count` slots, each with at least a byte: a run (`RunEntry` of kcp-ts) at `words[at]`. All or none: `sendSpace` has
+   * room for them when it is `count` whole slots.
+   */
+  sendSlots(words: Int32Array, at: number, count: number): boolean;
   /** Tells that `receiver.space` has grown: the client hears of it if it matters to it. */
   receiveSpaceGrew(now: number): void;
   /** FIN after everything queued. Receiving goes on. */
