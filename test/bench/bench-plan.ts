@@ -6,9 +6,13 @@ export const PATHS = ["veth", "wan300"] as const;
 export type PathName = (typeof PATHS)[number];
 export const DIRECTIONS = ["up", "down"] as const;
 export type DirectionName = (typeof DIRECTIONS)[number];
+/** Loss at which everything is compared. */
 export const LOSS_PERCENTS = [0, 1, 5, 10] as const;
+/** Loss at which only those are compared that are made for it. */
+export const HIGH_LOSS_PERCENTS = [20, 30] as const;
 export const LOADS = ["idle", "bulk"] as const;
 export type Load = (typeof LOADS)[number];
+const ALL_LOSS_PERCENTS = [...LOSS_PERCENTS, ...HIGH_LOSS_PERCENTS] as const;
 const KINDS = ["throughput", "latency"] as const;
 
 /** `veth`: as fast as the machine. `wan300`: 300 Mbit/s, 20 ms round trip, 1.5 MB queue. */
@@ -23,11 +27,33 @@ export const PATH_PARAMETERS: Readonly<Record<PathName, LinkParameters | undefin
  */
 export const IDEAL_WAN300_MBPS = 279;
 
+/** A path with its loss, and who is measured there. */
+export interface Cell {
+  readonly path: PathName;
+  readonly lossPercent: number;
+  readonly contenders: readonly ContenderName[];
+}
+
+const OURS = ["kcp-router", "kcp-router-quic"] as const;
+
+/** Where bulk is measured. */
+export const BULK_CELLS: readonly Cell[] = [
+  ...PATHS.flatMap((path) =>
+    LOSS_PERCENTS.map((lossPercent) => ({ path, lossPercent, contenders: CONTENDERS })),
+  ),
+  ...HIGH_LOSS_PERCENTS.map((lossPercent) => ({
+    path: "wan300" as const,
+    lossPercent,
+    contenders: [...OURS, "tcp-bbr"] as const,
+  })),
+];
+
 /** Where small requests are measured. Beside bulk on veth the bulk is held to what the slowest contender can carry. */
-export const LATENCY_CELLS: readonly { path: PathName; lossPercent: number; loads: readonly Load[] }[] = [
-  { path: "veth", lossPercent: 0, loads: ["idle", "bulk"] },
-  { path: "wan300", lossPercent: 0, loads: ["bulk"] },
-  { path: "wan300", lossPercent: 5, loads: ["idle", "bulk"] },
+export const LATENCY_CELLS: readonly (Cell & { readonly loads: readonly Load[] })[] = [
+  { path: "veth", lossPercent: 0, contenders: CONTENDERS, loads: ["idle", "bulk"] },
+  { path: "veth", lossPercent: 5, contenders: [...OURS, "easytier-kcp", "easytier-quic"], loads: ["idle"] },
+  { path: "wan300", lossPercent: 0, contenders: CONTENDERS, loads: ["bulk"] },
+  { path: "wan300", lossPercent: 5, contenders: CONTENDERS, loads: ["idle", "bulk"] },
 ];
 export const VETH_BULK_MBPS = 100;
 
@@ -44,6 +70,8 @@ export interface Plan {
   readonly complete: boolean;
 }
 
+/** Of one measurement; so long that the whole takes less than 25 minutes. */
+const DEFAULT_SECONDS = 1.8;
 const WARMUP_SHARE = 0.2;
 export function warmupSeconds(seconds: number): number {
   return seconds * WARMUP_SHARE;
@@ -65,19 +93,19 @@ export function planFrom(environment: Readonly<Record<string, string | undefined
     return chosen.length > 0 ? chosen : all;
   };
   const paths = choose(PATHS);
-  const lossPercents = choose<number>(LOSS_PERCENTS);
+  const lossPercents = choose<number>(ALL_LOSS_PERCENTS);
   const contenders = choose(CONTENDERS);
   const directions = choose(DIRECTIONS);
   const kinds = choose(KINDS);
   const unknown = words.find((word) => !used.has(word));
   if (unknown !== undefined) {
-    const known = [PATHS, LOSS_PERCENTS, CONTENDERS, DIRECTIONS, KINDS]
+    const known = [PATHS, ALL_LOSS_PERCENTS, CONTENDERS, DIRECTIONS, KINDS]
       .map((all) => all.join(" "))
       .join(" | ");
     throw new Error(`ONLY: "${unknown}" is none of ${known}`);
   }
   const rounds = Math.round(positive("ROUNDS", environment.ROUNDS, 3));
-  const seconds = positive("SECONDS", environment.SECONDS, 2.3);
+  const seconds = positive("SECONDS", environment.SECONDS, DEFAULT_SECONDS);
   return {
     paths,
     lossPercents,
@@ -87,7 +115,7 @@ export function planFrom(environment: Readonly<Record<string, string | undefined
     latency: kinds.includes("latency"),
     rounds,
     seconds,
-    complete: words.length === 0 && rounds >= 3 && seconds >= 2,
+    complete: words.length === 0 && rounds >= 3 && seconds >= DEFAULT_SECONDS,
   };
 }
 

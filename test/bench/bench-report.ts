@@ -1,5 +1,7 @@
 /** The published document: tables of all cells, and what was promised beside what was measured. */
 import {
+  BULK_CELLS,
+  HIGH_LOSS_PERCENTS,
   IDEAL_WAN300_MBPS,
   LATENCY_CELLS,
   LOSS_PERCENTS,
@@ -7,6 +9,7 @@ import {
   type PathName,
   type Plan,
   VETH_BULK_MBPS,
+  warmupSeconds,
 } from "./bench-plan.ts";
 import type { BenchResult, LatencyRow, ThroughputRow } from "./bench-run.ts";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.ts";
@@ -52,8 +55,12 @@ class Rows {
   }
 }
 
+function lossesOf(path: PathName): readonly number[] {
+  return BULK_CELLS.filter((cell) => cell.path === path).map(({ lossPercent }) => lossPercent);
+}
+
 function rateTable(rows: Rows, path: PathName): string {
-  const lines = LOSS_PERCENTS.flatMap((loss) =>
+  const lines = lossesOf(path).flatMap((loss) =>
     (["up", "down"] as const).map((direction) => {
       const cells = CONTENDERS.map((contender) => rows.row(path, loss, contender, direction));
       const best = Math.max(...cells.map((cell) => cell?.mbps ?? 0));
@@ -70,7 +77,7 @@ function rateTable(rows: Rows, path: PathName): string {
 
 function costTable(rows: Rows, path: PathName, what: "cpuPerGB" | "rssMB"): string {
   const measured = CONTENDERS.filter((contender) => !contender.startsWith("tcp-"));
-  const lines = LOSS_PERCENTS.flatMap((loss) =>
+  const lines = lossesOf(path).flatMap((loss) =>
     (["up", "down"] as const).map((direction) => {
       const cells = measured.map((contender) => {
         const value = rows.row(path, loss, contender, direction)?.[what];
@@ -130,20 +137,40 @@ export function verdicts(result: BenchResult): Verdict[] {
         atLeast(`veth ${cell}: rate by EasyTier`, ours.mbps / (easytier?.mbps ?? Number.NaN), 8);
         atMost(`veth ${cell}: CPU per GB by EasyTier`, total(ours) / total(easytier), 0.12);
       }
-      const wan = rows.row("wan300", loss, "kcp-router", direction);
+      const mbps = (path: PathName, name: ContenderName): number =>
+        rows.row(path, loss, name, direction)?.mbps ?? Number.NaN;
+      const quic = mbps("veth", "kcp-router-quic") / mbps("veth", "easytier-quic");
+      atLeast(`veth ${cell}: rate of QUIC by EasyTier's QUIC`, quic, 6);
       const ideal = IDEAL_WAN300_MBPS * (1 - loss / 100);
-      atLeast(`wan300 ${cell}: share of the ideal`, (wan?.mbps ?? Number.NaN) / ideal, 0.92);
+      atLeast(`wan300 ${cell}: share of the ideal`, mbps("wan300", "kcp-router") / ideal, 0.92);
+      atLeast(`wan300 ${cell}: share of the ideal, QUIC`, mbps("wan300", "kcp-router-quic") / ideal, 0.95);
+    }
+  }
+  for (const loss of HIGH_LOSS_PERCENTS) {
+    for (const direction of ["up", "down"] as const) {
+      const [quic, kcp] = (["kcp-router-quic", "kcp-router"] as const).map(
+        (name) => rows.row("wan300", loss, name, direction)?.mbps ?? Number.NaN,
+      ) as [number, number];
+      atLeast(`wan300 ${loss} % ${direction}: rate of QUIC by KCP`, quic / kcp, 1);
     }
   }
   const p50 = (name: ContenderName): number => rows.latency("veth", 0, name, "idle")?.p50Ms ?? Number.NaN;
-  const p99 = (name: ContenderName): number => rows.latency("wan300", 5, name, "idle")?.p99Ms ?? Number.NaN;
+  const p99 = (name: ContenderName, path: PathName = "wan300"): number =>
+    rows.latency(path, 5, name, "idle")?.p99Ms ?? Number.NaN;
   atMost("idle p50 by kcptun", p50("kcp-router") / p50("kcptun"), 0.5);
   atMost("idle p50 by EasyTier", p50("kcp-router") / p50("easytier-kcp"), 0.6);
   atMost("p99 at 5 % and 20 ms by EasyTier", p99("kcp-router") / p99("easytier-kcp"), 1);
-  const memory = result.rows
-    .filter((row) => row.contender === "kcp-router")
-    .flatMap((row) => [row.rssMB.source ?? 0, row.rssMB.destination ?? 0]);
-  atMost("peak RSS of kcp-router, MB", Math.max(...memory), 80);
+  atMost(
+    "p99 at 5 % of QUIC by EasyTier's QUIC",
+    p99("kcp-router-quic", "veth") / p99("easytier-quic", "veth"),
+    0.6,
+  );
+  for (const name of ["kcp-router", "kcp-router-quic"] as const) {
+    const memory = result.rows
+      .filter((row) => row.contender === name)
+      .flatMap((row) => [row.rssMB.source ?? 0, row.rssMB.destination ?? 0]);
+    atMost(`peak RSS of ${name}, MB`, Math.max(...memory), 80);
+  }
   return found;
 }
 
@@ -160,7 +187,7 @@ export function benchmarkDocument(machine: readonly string[], plan: Plan, result
     machine.map((line) => `* ${line}`).join("\n"),
     "## What is compared",
     [...result.descriptions].map(([name, description]) => `* **${name}**: ${description}`).join("\n"),
-    `One TCP connection from the LAN client to the service, ${plan.seconds} s after ${plan.seconds * 0.2} s of warm-up, counted where it arrives; median of ${plan.rounds} rounds and half the spread. Everything shares the ${machine[0]?.split(" ")[0]} cores, so rates are "all of it on one machine"; ratios and CPU seconds per GB are what to compare. "up" is from client to service. On the plain path at 0 % nothing but the processor limits.`,
+    `One TCP connection from the LAN client to the service, ${plan.seconds} s after ${number(warmupSeconds(plan.seconds))} s of warm-up, counted where it arrives; median of ${plan.rounds} rounds and half the spread. Everything shares the ${machine[0]?.split(" ")[0]} cores, so rates are "all of it on one machine"; ratios and CPU seconds per GB are what to compare. "up" is from client to service. On the plain path at 0 % nothing but the processor limits.`,
   ];
   for (const path of PATHS) {
     parts.push(`## ${PATH_TITLES[path]}`, "Mbit/s, the best in bold.", rateTable(rows, path));

@@ -3,6 +3,8 @@ import { Lab } from "../netns/lab.ts";
 import type { Throughput } from "../netns/measure.ts";
 import { twoRouters } from "../netns/topology.ts";
 import {
+  BULK_CELLS,
+  type Cell,
   type DirectionName,
   LATENCY_CELLS,
   type Load,
@@ -84,8 +86,12 @@ export async function runBench(plan: Plan, log: Log): Promise<BenchResult> {
     const lab = await Lab.create(labTopology(path));
     try {
       for (const lossPercent of plan.lossPercents) {
+        const isHere = (cell: Cell): boolean => cell.path === path && cell.lossPercent === lossPercent;
+        const bulk = plan.throughput ? BULK_CELLS.filter(isHere) : [];
+        const latency = plan.latency ? LATENCY_CELLS.filter(isHere) : [];
+        if (bulk.length + latency.length === 0) continue;
         await lab.link().set({ loss: lossPercent / 100 });
-        await runCell(lab, plan, path, lossPercent, result, log);
+        await runCells(lab, plan, bulk, latency, result, log);
       }
     } finally {
       await lab.stop();
@@ -102,23 +108,23 @@ function labTopology(path: PathName): ReturnType<typeof twoRouters> {
   });
 }
 
-async function runCell(
+/** The cells of one path and loss: whoever is in one of them is started once. */
+async function runCells(
   lab: Lab,
   plan: Plan,
-  path: PathName,
-  lossPercent: number,
+  bulkCells: readonly Cell[],
+  latencyCells: readonly (typeof LATENCY_CELLS)[number][],
   result: BenchResult,
   log: Log,
 ): Promise<void> {
-  const latencyLoads = plan.latency
-    ? LATENCY_CELLS.filter((cell) => cell.path === path && cell.lossPercent === lossPercent).flatMap(
-        (cell) => cell.loads,
-      )
-    : [];
-  if (!plan.throughput && latencyLoads.length === 0) return;
+  const [{ path, lossPercent }] = [...bulkCells, ...latencyCells] as [Cell];
+  const isNeeded = (name: ContenderName): boolean =>
+    [...bulkCells, ...latencyCells].some(({ contenders }) => contenders.includes(name));
   log(`${path}, ${lossPercent} % loss each way`);
   const running = new Map<ContenderName, Running>();
-  for (const name of plan.contenders) {
+  const those = (cell: Cell): ReadonlyMap<ContenderName, Running> =>
+    new Map([...running].filter(([name]) => cell.contenders.includes(name)));
+  for (const name of plan.contenders.filter(isNeeded)) {
     try {
       const started = await ALL[name].start(lab);
       running.set(name, started);
@@ -130,10 +136,11 @@ async function runCell(
     }
   }
   try {
-    if (plan.throughput)
-      result.rows.push(...(await throughputRows(lab, plan, path, lossPercent, running, log)));
-    for (const load of latencyLoads)
-      result.latencyRows.push(...(await latencyRows(lab, plan, path, lossPercent, load, running, log)));
+    for (const cell of bulkCells)
+      result.rows.push(...(await throughputRows(lab, plan, cell, those(cell), log)));
+    for (const cell of latencyCells)
+      for (const load of cell.loads)
+        result.latencyRows.push(...(await latencyRows(lab, plan, cell, load, those(cell), log)));
   } finally {
     await Promise.all([...running.values()].map((contender) => contender.stop()));
   }
@@ -142,8 +149,7 @@ async function runCell(
 async function throughputRows(
   lab: Lab,
   plan: Plan,
-  path: PathName,
-  lossPercent: number,
+  { path, lossPercent }: Cell,
   running: ReadonlyMap<ContenderName, Running>,
   log: Log,
 ): Promise<ThroughputRow[]> {
@@ -237,8 +243,7 @@ function describe(row: ThroughputRow): string {
 async function latencyRows(
   lab: Lab,
   plan: Plan,
-  path: PathName,
-  lossPercent: number,
+  { path, lossPercent }: Cell,
   load: Load,
   running: ReadonlyMap<ContenderName, Running>,
   log: Log,

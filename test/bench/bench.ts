@@ -1,7 +1,7 @@
 /**
  * `make bench`: kcp-router beside kcptun, the real EasyTier and kernel TCP, in one run on one machine.
  *
- *   make bench                                     everything, about 20 minutes; writes docs/benchmarks.md
+ *   make bench                                     everything, about 24 minutes; writes docs/benchmarks.md
  *   make bench ONLY="wan300 5 kcp-router kcptun"   a part: paths, loss, contenders, directions, throughput|latency
  *   ROUNDS=1 SECONDS=1 make bench ONLY=…           quicker and rougher
  *

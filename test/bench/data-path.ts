@@ -11,6 +11,7 @@ import { DataPath } from "../../router-daemon/src/data-path.ts";
 import type { Host } from "../../router-daemon/src/host/host.ts";
 import { ArenaMemory } from "../../router-daemon/src/host/memory.ts";
 import { KcpEndpoint } from "../../router-daemon/src/kcp/endpoint.ts";
+import { findFollowers } from "../../router-daemon/src/kcp/followers.ts";
 import { type KcpConnection, Ready } from "../../router-daemon/src/kcp/types.ts";
 import { EntryTable } from "../../router-daemon/src/proxy/entry.ts";
 import { MemoryBudget } from "../../router-daemon/src/proxy/memory-budget.ts";
@@ -91,6 +92,8 @@ function measure(direction: "down" | "up"): void {
         }
         return count;
       }),
+    udpFollowers: (out: number, slots: number, count: number, run: number) =>
+      inHost(() => findFollowers(bytes, words, DEFAULT_SLOT_BYTES, out, slots, count, run)),
     send: (list: number, count: number) =>
       inHost(() => {
         for (let i = 0; i < count; i++) {
@@ -168,6 +171,7 @@ function measure(direction: "down" | "up"): void {
     mesh: {
       ...idle,
       route: () => 0,
+      noteFollowers: () => undefined,
       handleReceived: (slot: number, offset: number, length: number) =>
         path.kcp("source", FAR, slot, offset, length, now),
       noteFollowers: () => undefined,

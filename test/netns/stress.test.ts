@@ -1,5 +1,6 @@
 /** Many connections, hard endings, bad links, slow readers: every byte right, nothing left over. */
 import test from "ava";
+import { throughBottleneck } from "./fairness.ts";
 import { rssMB } from "./process.ts";
 import { LAN_TO_LAN, untilNoEntry, withPair } from "./two-routers.ts";
 
@@ -136,6 +137,17 @@ if (process.env.SOAK === "1") {
           t.true(rssMB(router.pid) < 120, `${router.host}: ${rssMB(router.pid)} MB`);
       });
     });
+  }
+
+  for (const direction of ["up", "down"] as const) {
+    test.serial(
+      `KCP, QUIC and the kernel's BBR on 50 Mbit/s, ${direction}: each has half a fair share`,
+      async (t) => {
+        const shares = await throughBottleneck(30, direction);
+        t.log(shares);
+        for (const [flow, share] of Object.entries(shares)) t.true(share > 0.5, `${flow}: ${share}`);
+      },
+    );
   }
 
   test.serial("a reader that stops for 60 seconds costs bounded memory and resumes", async (t) => {
