@@ -81,7 +81,7 @@ fuzz:          ## Datagram fuzzers, longer than in the tests (FUZZ_SECONDS=… f
 
 soak:          ## The long stories of the lab, whole: ten minutes against the real peer, 5 GB, a stalled reader
 	@tools/prepare.sh test
-	@$(MAKE) build
+	@$(MAKE) build quickjs
 	@SOAK=1 npx ava --serial --concurrency=1 --timeout=1h 'test/{netns,interop}/**/*.test.ts'
 
 # What a package holds is built first: one executable for ARCH=x86_64 …, all five without.
