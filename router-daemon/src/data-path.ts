@@ -10,7 +10,7 @@
  * ```
  * Input comes strictly before output: what a class pushes out stays valid only until it is given something again.
  */
-import type { SlotPool } from "kcp-ts";
+import { RUN_WORDS, RunEntry, RunHead, type SlotPool } from "kcp-ts";
 import {
   EVENT_WORDS,
   type Host,
@@ -25,6 +25,7 @@ import { KCP_HEADER_BYTES, KcpFlag, readFlags, STATE_FLAGS } from "./kcp/packet.
 import type { CarriedConnection, KcpPacketSink } from "./kcp/types.ts";
 import type { MeshNode } from "./mesh/node.ts";
 import type { PacketConsumer } from "./mesh/types.ts";
+import { RxFlag } from "./mesh/underlay.ts";
 import type { DestinationProxy } from "./proxy/destination.ts";
 import { BATCH_WORDS, TransmitBatch } from "./proxy/packet-batch.ts";
 import type { PlainPath } from "./proxy/plain-path.ts";
@@ -66,7 +67,14 @@ export interface Endpoint {
   poll(now: number, sink: KcpPacketSink): void;
   readonly nextTimeout: number;
 }
-export type MeshInput = Pick<MeshNode, "handleReceived" | "handleTimeout" | "nextTimeout" | "route">;
+/** An endpoint that takes packets which follow each other as one run. */
+export interface KcpInput extends Endpoint {
+  handleFollowers(words: Int32Array, at: number, count: number, now: number): boolean;
+}
+export type MeshInput = Pick<
+  MeshNode,
+  "handleReceived" | "noteFollowers" | "handleTimeout" | "nextTimeout" | "route"
+>;
 export type StackInput = Pick<TcpStack, "handleFrame" | "poll" | "nextTimeout">;
 
 /** Anything else that wants to be called at a time. */
@@ -80,8 +88,8 @@ export interface DataPathParts {
   readonly stack: StackInput;
   readonly source: SourceProxy;
   readonly destination: DestinationProxy;
-  readonly sourceEndpoint: Endpoint;
-  readonly destinationEndpoint: Endpoint;
+  readonly sourceEndpoint: KcpInput;
+  readonly destinationEndpoint: KcpInput;
   readonly quicSource: Endpoint;
   readonly quicDestination: Endpoint;
   readonly plain: PlainPath;
@@ -109,6 +117,7 @@ export class DataPath implements PacketConsumer, FrameSink {
   readonly #events: number;
   readonly #rxSlots: number;
   readonly #rxOut: number;
+  readonly #run: number;
   readonly #tunOut: number;
   readonly #sockets = new Set<number>();
   readonly #readableSockets = new Set<number>();
@@ -123,6 +132,9 @@ export class DataPath implements PacketConsumer, FrameSink {
   #rxReady = 0;
   /** Of the slots kept ready, those that were taken in this batch: the pool will have to replace them. */
   #owed = 0;
+  /** Who has got the last packet, if it was one of KCP; and the first packet of the batch that may have followers. */
+  #taker: KcpInput | undefined;
+  #aloneUntil = 0;
   /** When the host's timer will fire. */
   #armedAt = Number.POSITIVE_INFINITY;
   #tun = -1;
@@ -145,6 +157,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     this.#events = host.memory.reserve(EVENT_BATCH * EVENT_WORDS * 4) / 4;
     this.#rxSlots = host.memory.reserve(RX_BATCH * 4) / 4;
     this.#rxOut = host.memory.reserve(RX_BATCH * RX_WORDS * 4) / 4;
+    this.#run = host.memory.reserve(RX_BATCH * RUN_WORDS * 4) / 4;
     this.#tunOut = host.memory.reserve(TUN_BATCH * TUN_READ_WORDS * 4) / 4;
     const batchWord = host.memory.reserve(BATCH_WORDS * 4) / 4;
     this.batch = new TransmitBatch((list, count) => host.send(list, count), pool, this.#words, batchWord);
@@ -224,12 +237,16 @@ export class DataPath implements PacketConsumer, FrameSink {
   ): boolean {
     if (this.#isForLater(length)) return false;
     const parts = this.#parts!;
-    if (role === "source") return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+    if (role === "source") {
+      this.#taker = parts.sourceEndpoint;
+      return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
+    }
     // Connections that were open when the switch was set live on; new ones are not heard.
     if (!parts.kcpInput() && this.#isOpening(offset, length)) {
       this.counters.droppedKcpInputDisabled++;
       return false;
     }
+    this.#taker = parts.destinationEndpoint;
     return parts.destinationEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
   }
 
@@ -360,9 +377,11 @@ export class DataPath implements PacketConsumer, FrameSink {
     const mesh = this.#parts!.mesh;
     let kept = 0;
     this.#owed = 0;
+    this.#aloneUntil = 0;
     for (let i = 0; i < count; i++) {
       const at = this.#rxOut + i * RX_WORDS;
       const slot = this.#words[this.#rxSlots + i]!;
+      this.#taker = undefined;
       const taken = mesh.handleReceived(
         slot,
         this.#words[at]!,
@@ -372,8 +391,12 @@ export class DataPath implements PacketConsumer, FrameSink {
         now,
         socket,
       );
-      if (taken) this.#owed++;
-      else this.#words[this.#rxSlots + kept++] = slot;
+      if (!taken) {
+        this.#words[this.#rxSlots + kept++] = slot;
+        continue;
+      }
+      this.#owed++;
+      if (i + 1 < count && i >= this.#aloneUntil) i += this.#takeFollowers(i, count, now);
     }
     // Slots from the far end fill the places of those that were taken.
     while (kept < count && count < this.#rxReady) {
@@ -381,6 +404,26 @@ export class DataPath implements PacketConsumer, FrameSink {
     }
     if (kept < count) this.#rxReady = kept;
     return true;
+  }
+
+  /** Packets behind `i` that continue its stream go the same way, all at once. Returns how many were taken. */
+  #takeFollowers(i: number, count: number, now: number): number {
+    const entry = this.#rxOut + i * RX_WORDS;
+    const flags = this.#words[entry + 3]!;
+    if (this.#taker === undefined || (flags & RxFlag.datagram) !== 0) return 0;
+    const run = this.#run;
+    const found = this.#host.udpFollowers(entry, this.#rxSlots + i, count - i, run);
+    if (found <= 0) return 0;
+    const isScarce = this.#pool.freeSlots - this.#owed - found < LAST_SLOTS;
+    if (isScarce || !this.#taker.handleFollowers(this.#words, run, found, now)) {
+      this.#aloneUntil = i + found + 1;
+      return 0;
+    }
+    this.#owed += found;
+    const headerBytes = this.#words[run + RUN_WORDS + RunEntry.offset]! - this.#words[entry + RX_WORDS]!;
+    const bytes = this.#words[run + RunHead.bytes]! + found * headerBytes;
+    this.#parts!.mesh.noteFollowers(this.#words[entry + 2]!, flags, found, bytes);
+    return found;
   }
 
   /** True when the device may have more. */

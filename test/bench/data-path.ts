@@ -18,7 +18,7 @@ import { MemoryBudget } from "../../router-daemon/src/proxy/memory-budget.ts";
 import { SourceProxy } from "../../router-daemon/src/proxy/source.ts";
 import { TCP_REGION_BYTES } from "../../router-daemon/src/tcp/limits.ts";
 import { TcpStack } from "../../router-daemon/src/tcp/stack.ts";
-import { readU32 } from "../../router-daemon/src/wire/peer-header.ts";
+import { PEER_HEADER_BYTES, readU32 } from "../../router-daemon/src/wire/peer-header.ts";
 import { decodeFrame, encodeFrame, type NaiveSegment } from "../unit/tcp/naive.ts";
 
 const LOCAL = 1;
@@ -86,8 +86,10 @@ function measure(direction: "down" | "up"): void {
           const from = toLan.offsets[received]!;
           const length = toLan.lengths[received]!;
           const at = words[slots + i]! * DEFAULT_SLOT_BYTES + LINK_HEADERS;
+          const packet = at - PEER_HEADER_BYTES;
+          bytes.fill(0, packet, at);
           bytes.set(farPool.bytes.subarray(from, from + length), at);
-          words.set([at, length, 0, 1], out + 4 * i);
+          words.set([packet, length + PEER_HEADER_BYTES, 0, 1], out + 4 * i);
           received++;
         }
         return count;
@@ -171,9 +173,8 @@ function measure(direction: "down" | "up"): void {
     mesh: {
       ...idle,
       route: () => 0,
-      noteFollowers: () => undefined,
       handleReceived: (slot: number, offset: number, length: number) =>
-        path.kcp("source", FAR, slot, offset, length, now),
+        path.kcp("source", FAR, slot, offset + PEER_HEADER_BYTES, length - PEER_HEADER_BYTES, now),
       noteFollowers: () => undefined,
     } as never,
     stack,

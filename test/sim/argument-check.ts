@@ -26,6 +26,7 @@ const SIGNATURES = {
   routeSet: [n, n, n],
   routeClear: [n],
   udpReceive: [n, n, n, n],
+  udpFollowers: [n, n, n, n],
   send: [n, n],
   sendOnLink: [n, n, n],
   sendDatagram: [n, n, n, n],

@@ -1,4 +1,5 @@
 /** The host of a simulated router: `Host` over a `Kernel`, on the world's clock. */
+import { RUN_WORDS } from "kcp-ts";
 import {
   END_OF_STREAM,
   ENDPOINT_BYTES,
@@ -18,6 +19,7 @@ import {
   VNET_HEADER_BYTES,
 } from "../../router-daemon/src/host/host.ts";
 import { ArenaMemory } from "../../router-daemon/src/host/memory.ts";
+import { findFollowers } from "../../router-daemon/src/kcp/followers.ts";
 import { SeaHash } from "../../router-daemon/src/quic/seahash.ts";
 import { endpointPort, formatAddress } from "../../router-daemon/src/wire/endpoint.ts";
 import { ArenaView } from "./arena-view.ts";
@@ -312,6 +314,14 @@ export class SimHost implements Host {
     new DataView(bytes.buffer, bytes.byteOffset + out).setInt32(0, hash.high);
     new DataView(bytes.buffer, bytes.byteOffset + out).setInt32(4, hash.low);
     return 0;
+  }
+
+  udpFollowers(out: number, slots: number, count: number, run: number): number {
+    const view = this.#view;
+    if (!view.hasWords(out, count, RX_WORDS) || !view.hasWords(slots, count, 1)) return Errno.invalid;
+    if (!view.hasWords(run, count, RUN_WORDS)) return Errno.invalid;
+    const { bytes, words, slotBytes } = this.memory;
+    return findFollowers(bytes, words, slotBytes, out, slots, count, run);
   }
 
   // ── UDP links ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { MAX_PENDING_ACKS } from "./options.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
 import { Command, commandWord, HEADER_BYTES, wireWord, writeHeader } from "./segment.ts";
+import { RUN_WORDS, RunEntry } from "./slot-run.ts";
 
 /** Words of one remembered acknowledgement: sn, ts, arrival in microseconds. */
 const ENTRY_WORDS = 3;
@@ -106,6 +107,16 @@ export class Acknowledger {
     this.#entries[at] = sn;
     this.#entries[at + 1] = ts;
     this.#entries[at + 2] = nowUs;
+  }
+
+  /** The same for `count` segments from `sn` on, a run at `words[at]`, that came in order. */
+  handleRun(sn: number, words: Int32Array, at: number, count: number, nowUs: number): void {
+    // Extended, the ends of the run stand for all of it.
+    const step = this.#extended ? Math.max(1, count - 1) : 1;
+    for (let i = 0; i < count; i += step) {
+      this.handleSegment((sn + i) | 0, words[at + i * RUN_WORDS + RunEntry.ts]!, nowUs, true, false);
+    }
+    if (step > 1) this.#waiting += count - 2;
   }
 
   /**

@@ -30,5 +30,5 @@ export {
   type Segment,
   type SegmentError,
 } from "./segment.ts";
-export { RUN_WORDS, RunEntry } from "./slot-run.ts";
+export { RUN_WORDS, RunEntry, RunHead } from "./slot-run.ts";
 export type { KcpStats } from "./stats.ts";

@@ -5,6 +5,7 @@ import type { SlotPool } from "./pool.ts";
 import { Arrival, ReceiveRing } from "./receive-ring.ts";
 import { Command, commandWord, HEADER_BYTES, readInt32, wireWord, writeHeader } from "./segment.ts";
 import { Sender } from "./sender.ts";
+import { RUN_WORDS, RunHead } from "./slot-run.ts";
 import type { KcpStats } from "./stats.ts";
 import { Writer } from "./writer.ts";
 
@@ -160,6 +161,34 @@ export class Kcp {
     if (((una - sender.ring.una) | 0) > 0) flight.handleUna(una, nowUs);
     this.#count();
     return taken;
+  }
+
+  /**
+   * Segments of this connection that follow each other, each alone in a datagram and a slot, with more payload than a quarter of a
+   * slot: a run with its head at `words[at]`, `count` entries behind it. True = taken, all of them; false = they have to be
+   * given to `handleDatagram` one by one: something is missing in front of them, or there is not room for all.
+   */
+  handleRun(words: Int32Array, at: number, count: number, now: number): boolean {
+    if (this.#disposed) return false;
+    const sender = this.#sender;
+    const sn = words[at + RunHead.sn]!;
+    const una = words[at + RunHead.una]!;
+    const entries = at + RUN_WORDS;
+    if (((una - sender.ring.next) | 0) > 0) return false;
+    if (!this.#ring.acceptRun(sn, words, entries, count, words[at + RunHead.bytes]!)) return false;
+    const nowUs = this.#tick(now);
+    this.#freeScratch();
+    this.#received += count;
+    this.#window.handleData();
+    this.#acks.handleRun(sn, words, entries, count, nowUs);
+    const ahead = (una - sender.ring.una) | 0;
+    if (ahead >= 0) {
+      sender.remoteWindow = words[at + RunHead.window]!;
+      this.#window.handleWindow(sender.remoteWindow);
+    }
+    if (ahead > 0) sender.flight.handleUna(una, nowUs);
+    this.#count();
+    return true;
   }
 
   /** The same for bytes that are not in the pool: copied into a slot. False when no slot was free, or too long. */

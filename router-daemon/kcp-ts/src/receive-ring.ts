@@ -1,7 +1,7 @@
 import { MIN_RING_SEGMENTS, type Settings } from "./options.ts";
 import type { SlotPool } from "./pool.ts";
 import type { SlotQuota } from "./quota.ts";
-import { RUN_SHIFT, RunEntry } from "./slot-run.ts";
+import { RUN_SHIFT, RUN_WORDS, RunEntry } from "./slot-run.ts";
 
 /** An entry is one of a run, with slot -1 where a segment holds none. */
 const ENTRY_SHIFT = RUN_SHIFT;
@@ -166,6 +166,33 @@ export class ReceiveRing {
       if (((sn - this.high) | 0) >= 0) this.high = (sn + 1) | 0;
     }
     return arrival;
+  }
+
+  /**
+   * Takes `count` segments from `sn` on with their slots, a run at `words[at]` of `bytes` in all, each too large to be appended to the
+   * one before it. False = there is a gap, or not room for all of them: they are to be looked at one by one.
+   */
+  acceptRun(sn: number, words: Int32Array, at: number, count: number, bytes: number): boolean {
+    const last = ((sn - this.read) | 0) + count - 1;
+    if (sn !== this.next || this.heldSegments !== 0 || last >= this.window) return false;
+    if (this.#pool.freeSlots < this.#spareNext) return false;
+    // The limit may fall by half of what is taken on the way.
+    if (this.slots + 2 * count > this.limit << 1) return false;
+    if (last > this.#peak) this.#peak = last;
+    if (last > this.mask) this.#resize(last);
+    const entries = this.#entries;
+    const place = sn & this.mask;
+    const beforeEnd = Math.min(count, this.mask + 1 - place);
+    const middle = at + beforeEnd * RUN_WORDS;
+    entries.set(words.subarray(at, middle), place << ENTRY_SHIFT);
+    if (beforeEnd < count) entries.set(words.subarray(middle, at + count * RUN_WORDS), 0);
+    this.next = (sn + count) | 0;
+    this.high = this.next;
+    this.slots += count;
+    this.readableBytes += bytes;
+    this.#chunk = (this.next - 1) | 0;
+    this.#hasChunk = true;
+    return true;
   }
 
   /** Writes (offset, length) pairs of the readable bytes at `words[at]`; returns how many pairs. */

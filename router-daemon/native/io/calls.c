@@ -15,6 +15,7 @@ CALL1(call_link_clear, io_link_clear)
 CALL3(call_route_set, io_route_set)
 CALL1(call_route_clear, io_route_clear)
 CALL4(call_udp_receive, io_udp_receive)
+CALL4(call_udp_followers, io_udp_followers)
 CALL2(call_send, io_send)
 CALL3(call_send_on_link, io_send_on_link)
 CALL4(call_send_datagram, io_send_datagram)
@@ -62,6 +63,7 @@ const struct io_call IO_CALLS[IO_CALL_COUNT] = {
     {"routeSet", 3, call_route_set},
     {"routeClear", 1, call_route_clear},
     {"udpReceive", 4, call_udp_receive},
+    {"udpFollowers", 4, call_udp_followers},
     {"send", 2, call_send},
     {"sendOnLink", 3, call_send_on_link},
     {"sendDatagram", 4, call_send_datagram},

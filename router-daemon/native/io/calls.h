@@ -6,7 +6,7 @@
 
 #include "io.h"
 
-#define IO_CALL_COUNT 24
+#define IO_CALL_COUNT 25
 #define IO_CALL_MAX_ARGUMENTS 7
 
 struct io_call {

@@ -108,6 +108,7 @@ int io_identity_set(struct io_core *core, uint32_t peer_id, int32_t key);
 int io_route_set(struct io_core *core, int32_t route, int32_t link, int32_t header);
 int io_route_clear(struct io_core *core, int32_t route);
 int io_udp_receive(struct io_core *core, int32_t socket, int32_t slots, int32_t max, int32_t out);
+int io_udp_followers(struct io_core *core, int32_t out, int32_t slots, int32_t count, int32_t run);
 int io_send(struct io_core *core, int32_t list, int32_t count);
 int io_send_on_link(struct io_core *core, int32_t link, int32_t offset, int32_t length);
 int io_send_datagram(struct io_core *core, int32_t socket, int32_t endpoint, int32_t offset, int32_t length);

@@ -166,6 +166,9 @@ export class CoreHost implements Host {
   udpReceive(socket: number, slots: number, max: number, out: number): number {
     return this.#core.udpReceive(socket, slots, max, out);
   }
+  udpFollowers(out: number, slots: number, count: number, run: number): number {
+    return this.#core.udpFollowers(out, slots, count, run);
+  }
   send(list: number, count: number): number {
     return this.#core.send(list, count);
   }

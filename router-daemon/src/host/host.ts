@@ -213,6 +213,13 @@ export interface Host {
    */
   udpReceive(socket: number, slots: number, max: number, out: number): number;
   /**
+   * Of `count` packets that `udpReceive` has written at `out`, their slots at `slots`: how many behind the first continue its KCP
+   * stream without a gap. Each has the headers of the first but for lengths, `ts` and the next `sn`, and in it one data segment
+   * with more payload than a quarter of a slot. Written as a run of kcp-ts with its head (`RunHead`) at word index `run`,
+   * RUN_WORDS words for each of the `count`; undefined when there are none. -EINVAL outside the arena.
+   */
+  udpFollowers(out: number, slots: number, count: number, run: number): number;
+  /**
    * Sends `count` payloads (TX_WORDS entries at word index `list`), sealed out of place: the arena is not written.
    * Equal-sized neighbours on the same link leave as one UDP_SEGMENT train, which a shorter one may end. Unsendable ones
    * (no such route, socket buffer full, refused by the kernel) are dropped and counted.

@@ -17,6 +17,7 @@ type Passed =
   | "identitySet"
   | "routeSet"
   | "udpReceive"
+  | "udpFollowers"
   | "send"
   | "sendOnLink"
   | "sendDatagram"

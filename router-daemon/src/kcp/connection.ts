@@ -152,6 +152,11 @@ export class Connection<Owner> extends CarriedStream implements KcpConnection<Ow
     return false;
   }
 
+  /** Packets of segments that follow each other (`Kcp.handleRun`). False = to be given to `receive` one by one. */
+  receiveRun(words: Int32Array, at: number, count: number, now: number): boolean {
+    return this.#open?.receiveRun(words, at, count, now) ?? false;
+  }
+
   /** One of the timers behind `nextAt` may have run out. */
   handleTimeout(now: number): void {
     this.phase.handleTimeout(now);

@@ -78,6 +78,8 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   readonly #due = new DueHeap<Connection<Owner>>();
   readonly #strays = new StrayAnswers();
   readonly #output: PacketOutput;
+  /** The connection of the last packet. */
+  #latest: Connection<Owner> | undefined = undefined;
   #halfOpen = 0;
   #nextConv: number;
   #now = 0;
@@ -182,6 +184,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
     const bodyAt = offset + KCP_HEADER_BYTES;
     const bodyBytes = length - KCP_HEADER_BYTES;
     const connection = this.#table.get(conv, theirs);
+    this.#latest = connection;
     if (connection !== undefined) return connection.receive(conv, flags, slot, bodyAt, bodyBytes, now);
     if ((flags & KcpFlag.ping) === 0 && (flags & STATE_FLAGS) === KcpFlag.syn && !isSource) {
       this.#offer(conv, theirs, bodyAt, bodyBytes, now);
@@ -189,6 +192,14 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
       this.#answerStray(conv, theirs, this.#closed.find(conv, theirs, now), now);
     }
     return false;
+  }
+
+  /**
+   * Packets that the host found to follow the one last given to `handlePacket` (`Host.udpFollowers`), before anything else is
+   * done: the run with its head at `words[at]`. False = none was taken, they are to be given to `handlePacket` one by one.
+   */
+  handleFollowers(words: Int32Array, at: number, count: number, now: number): boolean {
+    return this.#latest?.receiveRun(words, at, count, now) ?? false;
   }
 
   /** A SYN with a new key. */

@@ -94,17 +94,32 @@ export class OpenPhase<Owner> implements Phase {
   }
 
   #receiveData(slot: number, offset: number, length: number, now: number): boolean {
-    const connection = this.#connection;
     const kcp = this.#kcp;
+    const before = kcp.readableBytes;
+    const isTaken = kcp.handleDatagram(slot, offset, length, now);
+    this.#noteData(kcp.readableBytes - before, now);
+    return isTaken;
+  }
+
+  /** Segments that follow each other (`Kcp.handleRun`). */
+  receiveRun(words: Int32Array, at: number, count: number, now: number): boolean {
+    const kcp = this.#kcp;
+    const before = kcp.readableBytes;
+    if (!kcp.handleRun(words, at, count, now)) return false;
+    this.#lastHeardAt = now;
+    this.#noteData(kcp.readableBytes - before, now);
+    return true;
+  }
+
+  /** KCP has had input, which made `received` bytes readable. */
+  #noteData(received: number, now: number): void {
+    const connection = this.#connection;
     if (!this.#hasHeardData) {
       this.#hasHeardData = true;
       this.#holdUntil = 0;
       // The destination answers, so it has seen the third packet.
       this.#thirdAt = Infinity;
     }
-    const before = kcp.readableBytes;
-    const isTaken = kcp.handleDatagram(slot, offset, length, now);
-    const received = kcp.readableBytes - before;
     if (received > 0) {
       connection.noteReceived(received);
       this.#lastProgressAt = now;
@@ -115,13 +130,12 @@ export class OpenPhase<Owner> implements Phase {
       this.#lastProgressAt = now;
       this.#deliveredAt = now;
       if (connection.isWritable) connection.signal(Ready.writable);
-      else if (kcp.unacknowledgedBytes === 0 && this.#ending?.delivered(now) === true) {
+      else if (this.#kcp.unacknowledgedBytes === 0 && this.#ending?.delivered(now) === true) {
         connection.owe(Control.fin);
       }
     }
     if (this.#ending !== undefined && !this.#ending.isSent) this.#stepEnding(now);
     connection.requestPoll();
-    return isTaken;
   }
 
   #receiveFin(offset: number, length: number, now: number): void {

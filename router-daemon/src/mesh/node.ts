@@ -162,6 +162,11 @@ export class MeshNode {
     return this.#input.handle(slot, offset, length, link, flags, now);
   }
 
+  /** Counts packets of a link that were taken as followers of one that `handleReceived` took (`Host.udpFollowers`). */
+  noteFollowers(link: number, rxFlags: number, count: number, bytes: number): void {
+    this.#input.noteFollowers(link, rxFlags, count, bytes);
+  }
+
   #handleDatagram(slot: number, offset: number, length: number, now: number, socket: number): boolean {
     const endpointOffset = (slot + 1) * this.#slotBytes - ENDPOINT_BYTES;
     const link = this.#links.handleDatagram(socket, offset, length, endpointOffset, now);

@@ -65,9 +65,7 @@ export class PacketInput {
       return false;
     }
     const isOpened = (rxFlags & RxFlag.opened) !== 0;
-    const cutOff = isOpened ? TUNNEL_HEADER_BYTES + AEAD_TAIL_BYTES : TUNNEL_HEADER_BYTES;
-    table.rxPackets[link] = table.rxPackets[link]! + 1;
-    table.rxBytes[link] = table.rxBytes[link]! + length + cutOff;
+    this.#count(link, 1, length, isOpened);
     table.lastRxMs[link] = now;
     const bytes = this.#bytes;
     const type = bytes[offset + 8]!;
@@ -116,6 +114,18 @@ export class PacketInput {
         drops.countType(type);
         return false;
     }
+  }
+
+  /** `count` packets of `bytes` in all were taken because they follow one that `handle` took (`Host.udpFollowers`). */
+  noteFollowers(link: number, rxFlags: number, count: number, bytes: number): void {
+    this.#count(link, count, bytes, (rxFlags & RxFlag.opened) !== 0);
+  }
+
+  #count(link: number, packets: number, bytes: number, isOpened: boolean): void {
+    const { rxPackets, rxBytes } = this.#links.table;
+    const cutOff = isOpened ? TUNNEL_HEADER_BYTES + AEAD_TAIL_BYTES : TUNNEL_HEADER_BYTES;
+    rxPackets[link] = rxPackets[link]! + packets;
+    rxBytes[link] = rxBytes[link]! + bytes + packets * cutOff;
   }
 
   /** Packets that concern the link alone, whatever ids they name; and all others before its handshake. */

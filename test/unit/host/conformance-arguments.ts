@@ -18,6 +18,7 @@ const CALLS: readonly (readonly [keyof Host & string, number])[] = [
   ["routeSet", 3],
   ["routeClear", 1],
   ["udpReceive", 4],
+  ["udpFollowers", 4],
   ["send", 2],
   ["sendOnLink", 3],
   ["tcpError", 1],

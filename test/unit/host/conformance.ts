@@ -4,6 +4,7 @@
  */
 import { argumentConformance } from "./conformance-arguments.ts";
 import { eventConformance } from "./conformance-events.ts";
+import { followersConformance } from "./conformance-followers.ts";
 import { hashConformance } from "./conformance-hash.ts";
 import { linkConformance } from "./conformance-links.ts";
 import { sealingConformance } from "./conformance-sealing.ts";
@@ -21,6 +22,7 @@ export function conformance(world: World): void {
   vectorConformance(suite);
   tcpConformance(suite);
   splitConformance(suite);
+  followersConformance(suite);
   hashConformance(suite);
   argumentConformance(suite);
 }
