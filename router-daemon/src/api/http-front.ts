@@ -10,10 +10,14 @@ export const MAX_API_CLIENTS = 64;
 /** A request that is not complete by then is refused. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** Does a piece of work when it is its turn: those who ask must not get in the way of those who carry. */
+export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
 /** Puts the API behind an HTTP server: its messages to those of the web platform, which Hono reads and writes, and back. */
 export function apiFront(
   view: DaemonView,
   onFailure: (error: unknown) => void,
+  inTurn: InTurn,
   tokens?: Tokens,
 ): HttpServerOptions {
   const app = createHttpApp(view, onFailure, tokens);
@@ -22,17 +26,18 @@ export function apiFront(
     maxBodyBytes: MAX_BODY_BYTES,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
 
-    async handle({ method, target, headers, body }) {
-      const bodiless = method === "GET" || method === "HEAD" || body.length === 0;
-      const init = { method, headers: headers.map(([name, value]): [string, string] => [name, value]) };
-      const request = new Request(`http://localhost${target}`, bodiless ? init : { ...init, body });
-      const response = await app.fetch(request);
-      return {
-        status: response.status,
-        headers: [...response.headers],
-        body: new Uint8Array(await response.arrayBuffer()),
-      };
-    },
+    handle: ({ method, target, headers, body }) =>
+      inTurn(async () => {
+        const bodiless = method === "GET" || method === "HEAD" || body.length === 0;
+        const init = { method, headers: headers.map(([name, value]): [string, string] => [name, value]) };
+        const request = new Request(`http://localhost${target}`, bodiless ? init : { ...init, body });
+        const response = await app.fetch(request);
+        return {
+          status: response.status,
+          headers: [...response.headers],
+          body: new Uint8Array(await response.arrayBuffer()),
+        };
+      }),
 
     refuse: ({ status, message }) => failure(status, status === 413 ? "too_large" : "bad_request", message),
     fail(error) {

@@ -4,6 +4,7 @@ import { MAX_ANSWER_BYTES } from "../ubus/limits.ts";
 import type { UbusObject, UbusReply } from "../ubus/object.ts";
 import { type ArgumentInfo, argumentInfo } from "./argument.ts";
 import { type Answer, type ErrorCode, type Refusal, refusal } from "./error.ts";
+import type { InTurn } from "./http-front.ts";
 import { invoke } from "./invoke.ts";
 import { findMethod, METHOD_NAMES } from "./methods.ts";
 import type { DaemonView } from "./view.ts";
@@ -39,7 +40,11 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
  * status with `{"error": {"code", "message"}}` as data. Who may call what is decided by rpcd's access list, which is made
  * from the same table (`acl.ts`); ubusd lets nobody else in but root.
  */
-export function createUbusObject(view: DaemonView, onFailure: (error: unknown) => void): UbusObject {
+export function createUbusObject(
+  view: DaemonView,
+  onFailure: (error: unknown) => void,
+  inTurn: InTurn,
+): UbusObject {
   return {
     path: UBUS_PATH,
     signature: Object.fromEntries(METHOD_NAMES.map((name) => [name, argumentTypes(name)])),
@@ -48,7 +53,7 @@ export function createUbusObject(view: DaemonView, onFailure: (error: unknown) =
       if (args === undefined)
         return reply(refusal("invalid_argument", `${method}: the arguments are malformed.`));
       const { [SESSION_FIELD]: _session, ...rest } = args;
-      return reply(await invoke(view, method, rest, onFailure));
+      return inTurn(async () => reply(await invoke(view, method, rest, onFailure)));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { apiFront } from "../api/http-front.ts";
+import { apiFront, type InTurn } from "../api/http-front.ts";
 import type { DaemonView } from "../api/view.ts";
 import type { Streams } from "../host/streams.ts";
 import { serveHttp } from "../http1/server.ts";
@@ -29,10 +29,12 @@ export async function serveApi(
   engine: ServingEngine,
   path: string,
   onFailure: (error: unknown) => void = () => {},
+  inTurn: InTurn = (work) => work(),
 ): Promise<ServeResult> {
   const obstacle = await clearPath(engine, path);
   if (obstacle !== undefined) return { ok: false, message: obstacle };
-  const listener = await serveHttp(engine.streams, engine.timers, { unix: path }, apiFront(view, onFailure));
+  const front = apiFront(view, onFailure, inTurn);
+  const listener = await serveHttp(engine.streams, engine.timers, { unix: path }, front);
   return listener.ok
     ? { ok: true, server: listener }
     : { ok: false, message: listenSentence(path, listener.code) };

@@ -326,6 +326,11 @@ export class Daemon implements DaemonView {
     this.#log.add(level, code, message, this.#host.now());
   }
 
+  /** Of the data path's loop, since the start: how much it is at work. */
+  get turns(): number {
+    return this.#path.counters.turns;
+  }
+
   // ── DaemonView ────────────────────────────────────────────────────────────────────────────────────────────────
 
   version(): VersionInfo {

@@ -1,5 +1,5 @@
 /** Where the daemon is seen from outside: the API's socket, loopback TCP for those who have a token, ubus. */
-import { apiFront } from "../api/http-front.ts";
+import { apiFront, type InTurn } from "../api/http-front.ts";
 import type { EventRow } from "../api/rows.ts";
 import { MAX_TOKEN_LENGTH, MAX_TOKENS, Tokens } from "../api/tokens.ts";
 import type { DaemonView } from "../api/view.ts";
@@ -9,6 +9,7 @@ import { serveHttp } from "../http1/server.ts";
 import { type ServingEngine, serveApi } from "./api-server.ts";
 import type { Daemon } from "./daemon.ts";
 import { UbusService } from "./ubus-service.ts";
+import { WorkShare } from "./work-share.ts";
 
 /** Room for every token with its role, and comments. */
 export const MAX_TOKEN_FILE_BYTES = 2 * MAX_TOKENS * MAX_TOKEN_LENGTH;
@@ -16,7 +17,7 @@ export const MAX_TOKEN_FILE_BYTES = 2 * MAX_TOKENS * MAX_TOKEN_LENGTH;
 const OTHERS_MAY_READ = 0o044;
 
 export interface FacesOptions {
-  readonly daemon: DaemonView & Pick<Daemon, "tell" | "lookAtAddresses">;
+  readonly daemon: DaemonView & Pick<Daemon, "tell" | "lookAtAddresses" | "turns">;
   readonly engine: ServingEngine;
   readonly config: Config;
   /** A file of at most so many bytes, with its mode, or why it cannot be read. */
@@ -44,9 +45,11 @@ export interface Faces {
 
 export async function openFaces(options: FacesOptions): Promise<OpenFaces> {
   const { daemon, engine, config, now, onFailure } = options;
-  const served = await serveApi(daemon, engine, config.rpc_socket, onFailure);
+  const share = new WorkShare({ timers: engine.timers, now, turns: () => daemon.turns });
+  const inTurn: InTurn = (work) => share.run(work);
+  const served = await serveApi(daemon, engine, config.rpc_socket, onFailure, inTurn);
   if (!served.ok) return served;
-  const tcp = await serveTcp(options);
+  const tcp = await serveTcp(options, inTurn);
   if (!tcp.ok) {
     served.server.close();
     return tcp;
@@ -59,6 +62,7 @@ export async function openFaces(options: FacesOptions): Promise<OpenFaces> {
     interfacesChanged: () => daemon.lookAtAddresses(),
     tell: (level, code, message) => daemon.tell(level, code, message),
     onFailure,
+    inTurn,
   });
   ubus.start();
   return {
@@ -77,13 +81,10 @@ export async function openFaces(options: FacesOptions): Promise<OpenFaces> {
 type TcpFace = { readonly ok: true; close(): void } | { readonly ok: false; readonly message: string };
 
 /** The API on loopback TCP, when the configuration wants it. */
-async function serveTcp({
-  daemon,
-  engine,
-  config,
-  readSecretFile,
-  onFailure,
-}: FacesOptions): Promise<TcpFace> {
+async function serveTcp(
+  { daemon, engine, config, readSecretFile, onFailure }: FacesOptions,
+  inTurn: InTurn,
+): Promise<TcpFace> {
   const endpoint = parseLoopback(config.rpc_listen);
   if (endpoint === undefined) return { ok: true, close() {} };
   const file = readSecretFile(config.rpc_token_file, MAX_TOKEN_FILE_BYTES);
@@ -94,7 +95,7 @@ async function serveTcp({
   }
   const tokens = Tokens.parse(file.text);
   if (typeof tokens === "string") return bad(tokens);
-  const front = apiFront(daemon, onFailure, tokens);
+  const front = apiFront(daemon, onFailure, inTurn, tokens);
   const listener = await serveHttp(engine.streams, engine.timers, endpoint, front);
   if (listener.ok) return listener;
   return { ok: false, message: portSentence(endpoint, listener.code) };

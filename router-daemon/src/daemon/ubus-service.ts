@@ -1,3 +1,4 @@
+import type { InTurn } from "../api/http-front.ts";
 import type { EventRow } from "../api/rows.ts";
 import { createUbusObject, UBUS_EVENT, UBUS_PATH } from "../api/ubus-object.ts";
 import type { DaemonView } from "../api/view.ts";
@@ -21,6 +22,7 @@ export interface UbusServiceOptions {
   /** For the daemon's log: the object came, went, or was refused. */
   tell(level: "info" | "warning", code: string, message: string): void;
   onFailure(error: unknown): void;
+  readonly inTurn: InTurn;
 }
 
 /** The daemon on OpenWrt's bus: its methods as an object, its events for those who listen. */
@@ -39,7 +41,7 @@ export class UbusService {
     this.#client = new UbusClient({
       streams: options.streams,
       path: options.path,
-      object: createUbusObject(view, options.onFailure),
+      object: createUbusObject(view, options.onFailure, options.inTurn),
       listen: { pattern: "network.interface", hear: () => options.interfacesChanged() },
       now: options.now,
       onTimeoutChange: () => this.#arm(),

@@ -36,7 +36,11 @@ async function overUbus(view: FakeView, method: string, args: Args): Promise<Ubu
     client.start();
     return client;
   };
-  const object = createUbusObject(view, () => {});
+  const object = createUbusObject(
+    view,
+    () => {},
+    (work) => work(),
+  );
   join(object);
   const caller = join({ ...object, path: "caller" });
   await pipe.run();

@@ -19,6 +19,7 @@ class FakeDaemon extends FakeView {
   readonly told: string[] = [];
 
   looks = 0;
+  readonly turns = 0;
 
   lookAtAddresses(): void {
     this.looks++;

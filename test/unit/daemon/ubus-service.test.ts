@@ -31,6 +31,7 @@ function stage(ubusd?: Ubusd) {
     interfacesChanged: () => {},
     tell: (level, code) => told.push(`${level} ${code}`),
     onFailure: () => {},
+    inTurn: (work) => work(),
   });
   /** Goes to the timer's time; false when none is set. */
   const tick = async () => {
