@@ -66,7 +66,7 @@ class QuickJsWorld implements World {
 class Connection implements ServiceConnection {
   readonly handlers: StreamHandlers;
   readonly #stream: ByteStream;
-  readonly #bytes: number[] = [];
+  #bytes = new Uint8Array(0);
   ended = false;
   wasReset = false;
 
@@ -74,7 +74,10 @@ class Connection implements ServiceConnection {
     this.#stream = stream;
     this.handlers = {
       data: (bytes) => {
-        for (const byte of bytes) this.#bytes.push(byte);
+        const longer = new Uint8Array(this.#bytes.length + bytes.length);
+        longer.set(this.#bytes);
+        longer.set(bytes, this.#bytes.length);
+        this.#bytes = longer;
       },
       ended: () => {
         this.ended = true;
@@ -87,7 +90,7 @@ class Connection implements ServiceConnection {
   }
 
   received(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return this.#bytes;
   }
   write(bytes: Uint8Array): void {
     this.#stream.write(bytes);
