@@ -120,7 +120,8 @@ export class DataPath implements PacketConsumer, FrameSink {
   readonly #run: number;
   readonly #tunOut: number;
   readonly #sockets = new Set<number>();
-  readonly #readableSockets = new Set<number>();
+  /** Usually none or one, and written twice per packet: a set would grow and shrink each time. */
+  readonly #readableSockets: number[] = [];
   readonly batch: TransmitBatch;
   readonly counters: DataPathCounters = {
     turns: 0,
@@ -135,6 +136,8 @@ export class DataPath implements PacketConsumer, FrameSink {
   /** Who has got the last packet, if it was one of KCP; and the first packet of the batch that may have followers. */
   #taker: KcpInput | undefined;
   #aloneUntil = 0;
+  /** When the first of the timed parts is due, as of the last turn. */
+  #timedAt = Number.NEGATIVE_INFINITY;
   /** When the host's timer will fire. */
   #armedAt = Number.POSITIVE_INFINITY;
   #tun = -1;
@@ -186,15 +189,26 @@ export class DataPath implements PacketConsumer, FrameSink {
     const socket = this.#host.udpOpen(endpointOffset);
     if ("handle" in socket) {
       this.#sockets.add(socket.handle);
-      this.#readableSockets.add(socket.handle);
+      this.#noteReadable(socket.handle);
     }
     return socket;
   }
 
   udpClose(handle: number): void {
     this.#sockets.delete(handle);
-    this.#readableSockets.delete(handle);
+    this.#noteDrained(handle);
     this.#host.close(handle);
+  }
+
+  #noteReadable(socket: number): void {
+    if (!this.#readableSockets.includes(socket)) this.#readableSockets.push(socket);
+  }
+
+  #noteDrained(socket: number): void {
+    const at = this.#readableSockets.indexOf(socket);
+    if (at < 0) return;
+    const last = this.#readableSockets.pop()!;
+    if (last !== socket) this.#readableSockets[at] = last;
   }
 
   /** Everything that is ready or due; called by the host's `wake` and after commands from outside. */
@@ -293,9 +307,14 @@ export class DataPath implements PacketConsumer, FrameSink {
     const parts = this.#parts!;
     this.counters.turns++;
     let more = false;
-    for (const socket of this.#readableSockets) more = this.#receive(socket, now) || more;
+    // Backwards: a socket that is drained leaves its place to the last one.
+    for (let i = this.#readableSockets.length - 1; i >= 0; i--) {
+      const socket = this.#readableSockets[i];
+      if (socket !== undefined) more = this.#receive(socket, now) || more;
+    }
     if (this.#tunReadable) more = this.#readTun(now) || more;
-    for (const timed of parts.timed) if (timed.nextTimeout <= now) timed.handleTimeout(now);
+    if (this.#timedAt <= now)
+      for (const timed of parts.timed) if (timed.nextTimeout <= now) timed.handleTimeout(now);
     if (parts.mesh.nextTimeout <= now) parts.mesh.handleTimeout(now);
     if (parts.destination.nextTimeout <= now) parts.destination.handleTimeout(now);
     this.#drainReady(now);
@@ -345,7 +364,7 @@ export class DataPath implements PacketConsumer, FrameSink {
         if ((events & PollEvent.writable) !== 0) this.#tunFullUntil = Number.NEGATIVE_INFINITY;
       } else if (this.#sockets.has(handle)) {
         // Errors (an ICMP unreachable) are consumed by reading.
-        if ((events & ~PollEvent.writable) !== 0) this.#readableSockets.add(handle);
+        if ((events & ~PollEvent.writable) !== 0) this.#noteReadable(handle);
       } else {
         this.#parts!.destination.handleSocket(handle, events, now);
       }
@@ -371,7 +390,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     if (this.#rxReady === 0) return false;
     const count = this.#host.udpReceive(socket, this.#rxSlots, this.#rxReady, this.#rxOut);
     if (count <= 0) {
-      this.#readableSockets.delete(socket);
+      this.#noteDrained(socket);
       return false;
     }
     const mesh = this.#parts!.mesh;
@@ -469,7 +488,11 @@ export class DataPath implements PacketConsumer, FrameSink {
   #nextTimeout(): number {
     const parts = this.#parts!;
     const { mesh, stack, sourceEndpoint, destinationEndpoint, destination, timed } = parts;
-    let next = Math.min(
+    let timedAt = Number.POSITIVE_INFINITY;
+    for (const part of timed) timedAt = Math.min(timedAt, part.nextTimeout);
+    this.#timedAt = timedAt;
+    return Math.min(
+      timedAt,
       mesh.nextTimeout,
       Math.max(stack.nextTimeout, this.#tunFullUntil),
       sourceEndpoint.nextTimeout,
@@ -478,8 +501,6 @@ export class DataPath implements PacketConsumer, FrameSink {
       parts.quicDestination.nextTimeout,
       destination.nextTimeout,
     );
-    for (const part of timed) next = Math.min(next, part.nextTimeout);
-    return next;
   }
 
   /** Sends what the endpoints and the stack have to say now: last words before everything is closed. */

@@ -151,7 +151,8 @@ export class Acknowledger {
   }
 
   /** Data has left whose `una` says all there is to say. Plain KCP measures by acknowledgements and still gets them. */
-  handleCovered(): void {
+  handleCovered(nowMs: number): void {
+    this.#sentAtMs = nowMs;
     this.#waiting = 0;
     this.#urgent = false;
   }

@@ -333,7 +333,7 @@ export class Kcp {
     this.#refused = !open || !this.#sender.poll(sink, this.#ts(now), this.#ring.next, wnd);
     if (this.#sender.datagrams !== sentBefore) {
       this.#window.handleAdvertised(wnd);
-      if (this.#settings.extended && this.#ring.heldSegments === 0) this.#acks.handleCovered();
+      if (this.#settings.extended && this.#ring.heldSegments === 0) this.#acks.handleCovered(now);
     }
   }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { Command, decodeSegments, encodeSegment, type Segment } from "../src/index.ts";
 import { Bare, pattern, text } from "./bare.ts";
 
-function push(sn: number, ts = 0): Uint8Array {
+function push(sn: number, ts = 0, una = 0): Uint8Array {
   return encodeSegment({
     conv: 7,
     cmd: Command.push,
@@ -11,7 +11,7 @@ function push(sn: number, ts = 0): Uint8Array {
     wnd: 1024,
     ts,
     sn,
-    una: 0,
+    una,
     data: pattern(600, sn),
   });
 }
@@ -120,6 +120,27 @@ test("extended: data on its way back carries the acknowledgement", (t) => {
     [[Command.push, 2]],
   );
   t.true(a.kcp.nextTimeout > 2, "nothing more to say about segment 1");
+});
+
+test("extended: who answers each request in time sends nothing but answers", (t) => {
+  const b = new Bare({ extended: true, secondCopies: false });
+  b.give(push(0), 0);
+  b.poll(0);
+  for (let sn = 1; sn < 40; sn++) {
+    const now = sn * 0.4;
+    b.give(push(sn, 0, sn - 1), now);
+    t.is(b.poll(now).length, 0, `request ${sn} waits for its answer`);
+    t.true(b.kcp.nextTimeout < now + 2, "but not for long");
+    b.kcp.write(text("answer"));
+    t.deepEqual(
+      b
+        .poll(now + 0.1)
+        .flat()
+        .map((s) => [s.cmd, s.una]),
+      [[Command.push, sn + 1]],
+    );
+    b.read();
+  }
 });
 
 test("an extended acknowledgement is one that a plain parser rejects without harm", (t) => {

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -220,18 +219,25 @@ int64_t gather(struct io_core *core, int32_t iov, int32_t count) {
 
 /* ── events ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-int io_poll(struct io_core *core, int32_t out, int32_t max) {
-  struct epoll_event events[IO_MAX_EVENTS];
-  if (!words_ok(core, out, max, 2)) return -EINVAL;
-  if (max == 0) return 0;
-  int ready = epoll_wait(core->epoll_fd, events, max < IO_MAX_EVENTS ? max : IO_MAX_EVENTS, 0);
+int io_wait(struct io_core *core, int timeout_ms) {
+  if (core->event_at < core->event_count) return core->event_count - core->event_at;
+  core->event_at = core->event_count = 0;
+  int ready = epoll_wait(core->epoll_fd, core->events, IO_MAX_EVENTS, timeout_ms);
   if (ready < 0) return errno == EINTR ? 0 : -errno;
   core->count.polls++;
+  return core->event_count = ready;
+}
+
+int io_poll(struct io_core *core, int32_t out, int32_t max) {
+  if (!words_ok(core, out, max, 2)) return -EINVAL;
+  if (max == 0) return 0;
+  int ready = io_wait(core, 0);
+  if (ready < 0) return ready;
   int32_t *word = core->words + out;
   int written = 0;
-  for (int i = 0; i < ready; i++) {
-    int32_t handle = (int32_t)events[i].data.u32;
-    uint32_t what = events[i].events;
+  for (; written < max && core->event_at < core->event_count; core->event_at++) {
+    int32_t handle = (int32_t)core->events[core->event_at].data.u32;
+    uint32_t what = core->events[core->event_at].events;
     int32_t bits = 0;
     if (handle == 0) {
       core->timer_at = INFINITY;

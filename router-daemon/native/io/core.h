@@ -8,6 +8,7 @@
 #include "io.h"
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -104,6 +105,9 @@ struct io_core {
 
   int epoll_fd, timer_fd, ioctl_fd;
   double timer_at;
+  /* What the kernel has told and io_poll not yet. */
+  struct epoll_event events[IO_MAX_EVENTS];
+  int event_at, event_count;
 
   struct handle *handles;
   int32_t handle_count; /* entries allocated; entry 0 is never used */

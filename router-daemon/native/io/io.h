@@ -74,6 +74,11 @@ int io_random(struct io_core *core, int32_t offset, int32_t length);
 /** A sentence for people; `buffer` is used when it has to be put together. */
 const char *io_describe(int code, char *buffer, size_t buffer_bytes);
 
+/**
+ * Waits until there is something for io_poll, which then need not ask the kernel. Returns how many entries there are; 0 = the
+ * time is over, or a signal came.
+ */
+int io_wait(struct io_core *core, int timeout_ms);
 int io_poll(struct io_core *core, int32_t out, int32_t max);
 /** at_ms of io_now(); infinity or NaN = off. */
 int io_set_timer(struct io_core *core, double at_ms);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #define KEEPALIVE_IDLE_S 5

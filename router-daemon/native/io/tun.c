@@ -7,7 +7,6 @@
 #include <linux/if_tun.h>
 #include <linux/route.h>
 #include <linux/rtnetlink.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

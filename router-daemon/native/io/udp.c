@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 #include <arpa/inet.h>
 #include <unistd.h>
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 
 #define BATCH_MESSAGES 32
 /* Not a power of two: else the buffers' first lines would all fall into the same few sets of the cache. */

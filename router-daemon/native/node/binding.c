@@ -1,10 +1,9 @@
 #include "binding.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 
-/* Longest stay away from the event loop, which looks after the API, signals and timers. */
+/* Longest stay away from the event loop, which looks after the API and other timers; signals end it. */
 #define MAX_STAY_MS 5
 
 static void free_poll(uv_handle_t *handle) { free(handle); }
@@ -121,13 +120,8 @@ int binding_stay(struct binding *binding) {
   uv_update_time(binding->loop);
   int timeout = uv_backend_timeout(binding->loop);
   if (timeout < 0 || timeout > left) timeout = (int)left;
-  if (timeout == 0) return 0;
-  /* The loop watches the core's descriptor too, so its own is looked at second. */
-  struct pollfd fds[2] = {
-      {.fd = io_event_fd(binding->core), .events = POLLIN},
-      {.fd = uv_backend_fd(binding->loop), .events = POLLIN},
-  };
-  return poll(fds, 2, timeout) > 0 && fds[0].revents != 0;
+  /* The loop's own descriptor is not looked at meanwhile: one call of the kernel is all there is between two small packets. */
+  return timeout > 0 && io_wait(binding->core, timeout) > 0;
 }
 
 void binding_dispose(struct binding *binding) { stop(binding, free_poll); }

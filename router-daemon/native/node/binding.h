@@ -38,7 +38,7 @@ int binding_create(napi_env env, const struct io_config *config, napi_value aren
 /** Calls `wake` from the event loop whenever the core has something; a second call replaces the function. */
 int binding_watch(struct binding *binding, napi_value wake);
 /**
- * Waits here, inside `wake`, for what comes next: 1 = the core has something, 0 = the event loop has, or it is time to let it look.
+ * Waits here, inside `wake`, for what comes next: 1 = the core has something, 0 = it is time to let the event loop look.
  * Going round the event loop costs as much as a small packet does; who answers at once is not sent round.
  */
 int binding_stay(struct binding *binding);

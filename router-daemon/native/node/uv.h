@@ -21,7 +21,6 @@ size_t uv_handle_size(int type);
 int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 int uv_poll_start(uv_poll_t *handle, int events, void (*callback)(uv_poll_t *handle, int status, int events));
 int uv_poll_stop(uv_poll_t *handle);
-int uv_backend_fd(const uv_loop_t *loop);
 int uv_backend_timeout(const uv_loop_t *loop);
 void uv_update_time(uv_loop_t *loop);
 void uv_close(uv_handle_t *handle, void (*callback)(uv_handle_t *handle));
