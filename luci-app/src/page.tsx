@@ -17,6 +17,8 @@ export interface PageProps {
 
 /** What a page adds: its own part of the tick's question, and its view. */
 export interface PageParts {
+  /** The first tick's answer, where it was asked for ahead. */
+  readonly asked?: Promise<unknown> | undefined;
   ask?(): Question;
   take?(answer: Overview): void;
   view(props: PageProps): ComponentChild;
@@ -25,10 +27,19 @@ export interface PageParts {
 /** LuCI's class for what fills its frame, beside our own. */
 const PAGE_CLASS = "kcp cbi-map";
 
+/** Without LuCI's footer of Save and Apply. */
+export const LOOK_ONLY = { handleSave: null, handleSaveApply: null, handleReset: null };
+
+/** A view of LuCI's that polls and only shows. */
+export function pollingView(makeParts: () => PageParts): LuciClass {
+  return view.extend({ ...LOOK_ONLY, render: () => mountPage(makeParts()) });
+}
+
 /** A page that polls. Everything ends when LuCI takes its root out again. */
 export function mountPage(parts: PageParts): HTMLElement {
   const { root, content, end } = makeRoot(PAGE_CLASS);
   const state = new DaemonState();
+  let { asked } = parts;
   let seen = false;
   const poller = new Poller(async () => {
     // LuCI has gone to another page without loading one.
@@ -38,7 +49,9 @@ export function mountPage(parts: PageParts): HTMLElement {
       return;
     }
     seen ||= root.isConnected;
-    await state.refresh(parts.ask?.() ?? {}, (answer) => parts.take?.(answer));
+    const ahead = asked;
+    asked = undefined;
+    await state.refresh(parts.ask?.() ?? {}, (answer) => parts.take?.(answer), ahead);
   });
   const Page = () =>
     parts.view({ state, writable: L.hasViewPermission() === true, refresh: () => void poller.now() });
@@ -65,14 +78,13 @@ function Frame({ page: Page }: { readonly page: () => ComponentChild }) {
   );
 }
 
-/** What LuCI puts into its frame: our style, and a place that Preact fills. */
+/** What LuCI puts into its frame: a place that Preact fills. */
 export function makeRoot(className: string) {
+  bringStyle();
   const root = document.createElement("div");
   root.className = className;
-  const style = document.createElement("style");
-  style.textContent = STYLE;
   const content = document.createElement("div");
-  root.append(style, content);
+  root.append(content);
   const endTheme = followTheme(root);
   return {
     root,
@@ -83,6 +95,17 @@ export function makeRoot(className: string) {
       render(null, content);
     },
   };
+}
+
+let styled = false;
+
+/** Once per document. A sheet that a script makes needs no leave of a content security policy, as a `<style>` element does. */
+function bringStyle(): void {
+  if (styled) return;
+  styled = true;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 }
 
 /** Tells the user what went wrong with an order of his. */

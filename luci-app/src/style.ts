@@ -13,7 +13,11 @@ export const STYLE = `
 .kcp *, .kcp *::before, .kcp input[type=search] { box-sizing: border-box }
 .kcp li { color: inherit }
 .kcp .cbi-section { margin-bottom: 1.5em }
-.kcp h3 { margin: 0 0 .6em }
+.kcp[data-kcp-sections=boxed] .cbi-section { padding: 1em 1.25em }
+.kcp h3, .kcp .cbi-section > h3:first-child { margin: 0 0 .6em; padding: 0 }
+.kcp .cbi-section p { padding: 0 }
+.kcp .cbi-section > .cbi-section-descr { padding: 0 !important; margin: 0 0 .8em }
+.kcp .cbi-value-description { opacity: 1; color: var(--kcp-muted) }
 .kcp p { margin: .35em 0 }
 .kcp .kcp-card > .kcp-row:last-child { margin-top: .9em }
 .kcp .kcp-muted { color: var(--kcp-muted) }

@@ -42,6 +42,10 @@ export interface VisitOptions {
   readonly lang?: string;
 }
 
+function viewport(phone: boolean): { readonly width: number; readonly height: number } {
+  return phone ? { width: 360, height: 740 } : { width: 1180, height: 900 };
+}
+
 /** Opens one page of the shell, or LuCI's overview with our widget, in a context of its own. */
 export async function visit(
   browser: Browser,
@@ -51,7 +55,7 @@ export async function visit(
 ): Promise<Visit> {
   const look = options.look ?? { theme: "bootstrap", dark: false, phone: false };
   const context: BrowserContext = await browser.newContext({
-    viewport: look.phone ? { width: 360, height: 740 } : { width: 1180, height: 900 },
+    viewport: viewport(look.phone),
     colorScheme: look.dark ? "dark" : "light",
     acceptDownloads: true,
   });
@@ -77,4 +81,59 @@ export async function visit(
   const path = name === "overview" ? "status/overview" : `services/kcp-router/${name}`;
   await page.goto(`${url}cgi-bin/luci/admin/${path}?${query}`);
   return { page, complaints, received, close: () => context.close() };
+}
+
+/**
+ * Puts a page that is open into another look, as an owner who changes theme, system setting or device while he looks. The page's
+ * markup is the same in all of them.
+ */
+export async function wear(page: Page, { theme, dark, phone }: Look): Promise<void> {
+  await page.setViewportSize(viewport(phone));
+  await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  await page.evaluate(`new Promise((resolve) => {
+    const link = document.querySelector("link[rel=stylesheet]");
+    link.addEventListener("load", resolve, { once: true });
+    link.href = "/shell/theme.css?theme=${theme}&for=${dark}-${phone}";
+  })`);
+  await page.evaluate(`document.documentElement.dataset.darkmode = "${dark}"`);
+  await drawn(page);
+}
+
+/** Resolves when what is known by now is on the screen. */
+export async function drawn(page: Page): Promise<void> {
+  await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+}
+
+/** Makes the page ask now, as it does when its tab comes to the front, and draw the answer. */
+export async function askNow(page: Page): Promise<void> {
+  const answered = page.waitForResponse((response) => response.url().endsWith("/ubus/"));
+  await page.evaluate(`document.dispatchEvent(new Event("visibilitychange"))`);
+  await answered;
+  await drawn(page);
+}
+
+/**
+ * Milliseconds from the request for the frame until the card says that the router has joined, as painted. The page tells it by its
+ * console: asking it would cost the slowed processor more than the page does.
+ */
+export async function firstPaint(browser: Browser, url: string, slowness: number): Promise<number> {
+  const context = await browser.newContext({ viewport: viewport(false) });
+  const page = await context.newPage();
+  await page.addInitScript(`
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector(".kcp-headline")?.textContent.includes("Joined")) return;
+      observer.disconnect();
+      requestAnimationFrame(() => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => console.debug("painted after", performance.now());
+        port2.postMessage(0);
+      });
+    }).observe(document, { childList: true, subtree: true, characterData: true });`);
+  const client = await context.newCDPSession(page);
+  await client.send("Emulation.setCPUThrottlingRate", { rate: slowness });
+  const told = page.waitForEvent("console", (message) => message.text().startsWith("painted after"));
+  await page.goto(`${url}cgi-bin/luci/admin/services/kcp-router/status`, { waitUntil: "commit" });
+  const ms = Number((await told).text().split(" ").at(-1));
+  await context.close();
+  return ms;
 }

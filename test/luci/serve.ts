@@ -5,16 +5,20 @@ import type { KcpRouter } from "../netns/router.ts";
 import { CLIENT } from "../netns/topology.ts";
 import { type Shell, type ShellOptions, startShell } from "./shell/server.ts";
 
+/** Once per process. */
+let built: Promise<unknown> | undefined;
+
 /**
  * `router` runs with a uci file. Its service cannot be started and stopped from here, unless `options` say how: the lab holds it.
  */
 export async function servePage(router: KcpRouter, options: Partial<ShellOptions> = {}): Promise<Shell> {
-  await buildPage();
+  built ??= buildPage();
+  await built;
   return startShell({
     socket: router.socket,
     uciFile: router.configPath,
     service: {
-      isRunning: () => router.process.running,
+      instance: () => (router.process.running ? { running: true } : undefined),
       order: async () => {},
       reload: async () => void (await router.call("reload")),
     },

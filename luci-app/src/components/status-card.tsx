@@ -3,6 +3,7 @@ import type { DaemonState } from "../models/daemon-state.ts";
 import type { ServiceState } from "../models/service.ts";
 import { bytes, duration, fill } from "../text/format.ts";
 import { problemText, remedyText } from "../text/problems.ts";
+import { Tag } from "./badge.tsx";
 import { Facts } from "./facts.tsx";
 
 type Tone = "good" | "warn" | "bad" | "";
@@ -23,7 +24,7 @@ export function StatusCard({ state, writable }: { readonly state: DaemonState; r
   const [tone, headline, text] = serviceWords(service);
   return (
     <Card tone={tone} headline={headline} text={text}>
-      {writable && service.kind !== "starting" && (
+      {writable && service.kind !== "starting" && service.kind !== "restarting" && (
         <p>
           <button
             type="button"
@@ -49,10 +50,19 @@ function serviceWords(service: ServiceState): readonly [Tone, string, string] {
       ];
     case "starting":
       return ["warn", _("KCP Router is starting …"), ""];
+    case "restarting":
+      return [
+        "warn",
+        fill(
+          _("KCP Router has crashed (exit code %s) and is started again in some seconds."),
+          service.exitCode,
+        ),
+        _("The LAN's connections go their ordinary way meanwhile."),
+      ];
     case "stood_down":
       return [
         "bad",
-        _("KCP Router has stood down after several crashes."),
+        fill(_("KCP Router has stood down after several crashes (last exit code %s)."), service.exitCode),
         _(
           "The LAN's connections go their ordinary way. The system log says why it ended; start it again when the cause is gone.",
         ),
@@ -96,7 +106,7 @@ function Running({
           [_("Host name"), node?.hostname ?? ""],
           [_("Running for"), duration(state.uptimeMs.value)],
           [_("Connections"), fill(_("%s of at most %s"), connections.live, connections.limit)],
-          [_("Memory for payload"), fill(_("%s of %s"), bytes(memory.usedBytes), bytes(memory.budgetBytes))],
+          [_("Memory for payload"), <Memory key="memory" memory={memory} />],
           [_("Process"), bytes(memory.residentBytes)],
         ]}
       />
@@ -122,6 +132,27 @@ function Running({
       )}
     </Card>
   );
+}
+
+/** What payload occupies of its budget, and what follows from that for connections. */
+function Memory({ memory }: { readonly memory: StatusInfo["memory"] }) {
+  const [tone, word] = levelWords(memory.level);
+  return (
+    <>
+      {fill(_("%s of %s"), bytes(memory.usedBytes), bytes(memory.budgetBytes))} <Tag tone={tone}>{word}</Tag>
+    </>
+  );
+}
+
+function levelWords(level: StatusInfo["memory"]["level"]): readonly ["good" | "warn" | "bad", string] {
+  switch (level) {
+    case "normal":
+      return ["good", _("normal")];
+    case "saving":
+      return ["warn", _("plain only")];
+    case "shedding":
+      return ["bad", _("shedding")];
+  }
 }
 
 function headline(status: StatusInfo, address: string, network: string): string {

@@ -10,7 +10,7 @@ export type FailureCode =
   | "timeout"
   | "failed";
 
-/** A call that went wrong. */
+/** A call that went wrong. The message is the daemon's own sentence where it gave one. */
 export class CallFailure extends Error {
   readonly code: FailureCode;
   constructor(code: FailureCode, message: string) {
@@ -33,16 +33,36 @@ const CODES: Readonly<Record<string, FailureCode>> = {
 };
 
 /** One ubus call. Rejects with a {@link CallFailure} only. */
-export async function ubus(object: string, method: string, args: object, slow = false): Promise<unknown> {
-  const params = Object.keys(args);
+export function ubus(object: string, method: string, args: object, slow = false): Promise<unknown> {
+  const invoke = rpc.declare({ object, method, params: Object.keys(args), nobatch: slow });
+  return answerOf(invoke(...Object.values(args)));
+}
+
+/**
+ * What LuCI's `rpc` has to say, judged. With its `reject` it would make a sentence of its own out of the status number and forget
+ * the data, which is where the daemon says what is wrong; without, it gives the data, or the number where there is none.
+ */
+export async function answerOf(said: Promise<unknown>): Promise<unknown> {
+  let answer: unknown;
   try {
-    const invoke = rpc.declare({ object, method, params, reject: true, nobatch: slow });
-    return await invoke(...Object.values(args));
+    answer = await said;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const number = /(?:error|code) (-?\d+)/.exec(message)?.[1] ?? "";
-    throw new CallFailure(CODES[number] ?? "failed", message);
+    throw new CallFailure(CODES[/error (-?\d+)/.exec(message)?.[1] ?? ""] ?? "failed", message);
   }
+  if (typeof answer === "number" && answer !== 0)
+    throw new CallFailure(CODES[answer] ?? "failed", rpc.getStatusText(answer));
+  const sentence = sentenceOf(answer);
+  if (sentence !== undefined) throw new CallFailure("failed", sentence);
+  return answer;
+}
+
+/** `{error: {code, message}}`: what the daemon answers when it refuses. */
+function sentenceOf(answer: unknown): string | undefined {
+  if (typeof answer !== "object" || answer === null || !("error" in answer)) return undefined;
+  const { error } = answer as { readonly error: unknown };
+  if (typeof error !== "object" || error === null || !("message" in error)) return undefined;
+  return String(error.message);
 }
 
 /** A method of the daemon's table; a `slow` one does not hold up the others. */

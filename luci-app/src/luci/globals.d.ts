@@ -8,18 +8,22 @@ interface LuciClass {
   extend(properties: object): LuciClass;
 }
 declare const baseclass: LuciClass;
+/** What fills the frame: `load`, `render`, and a footer whose handlers may be null. */
+declare const view: LuciClass;
 
 interface RpcDeclaration {
   readonly object: string;
   readonly method: string;
   readonly params?: readonly string[];
-  /** A ubus error rejects; without it the promise is fulfilled with the number. */
-  readonly reject: true;
   /** Not sent together with other calls of the same frame: for slow ones. */
   readonly nobatch?: boolean;
 }
 declare const rpc: {
+  /** Fulfilled with the data; with ubus' status number where there is none. */
   declare(declaration: RpcDeclaration): (...values: readonly unknown[]) => Promise<unknown>;
+  /** A status number in words. */
+  getStatusText(status: number): string;
+  setBaseURL(url: string): void;
 };
 
 declare const poll: {
@@ -45,6 +49,10 @@ declare const L: {
   };
   /** False for a login that may only look; null where even that is not granted. */
   hasViewPermission(): boolean | null;
+  /** Where ubus is reached; found out once and remembered in the browser. */
+  probeRPCBaseURL(): Promise<string>;
+  /** What the directive of that name does, in the middle of the code. */
+  require(name: string): Promise<unknown>;
 };
 
 /** The translation of a text, or the text itself. */

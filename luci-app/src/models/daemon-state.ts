@@ -1,7 +1,7 @@
 import { batch, signal } from "@preact/signals";
 import type { InputOf } from "../../../router-daemon/src/api/methods.ts";
 import type { NodeInfo, Overview, StatusInfo } from "../../../router-daemon/src/api/reports.ts";
-import { CallFailure, daemon } from "../luci/call.ts";
+import { answerOf, CallFailure, daemon } from "../luci/call.ts";
 import { TICK_SECONDS } from "../luci/poller.ts";
 import { RateHistory } from "./rate-history.ts";
 import { orderService, type ServiceState, serviceState } from "./service.ts";
@@ -28,10 +28,15 @@ export class DaemonState {
   readonly rates = new RateHistory();
   #lastMs = Number.NEGATIVE_INFINITY;
 
-  /** One tick. `take` is given the answer, when there is one. */
-  async refresh(question: Question, take: (answer: Overview) => void): Promise<void> {
+  /** One tick. `take` is given the answer, when there is one; `asked` = the question is on its way already. */
+  async refresh(
+    question: Question,
+    take: (answer: Overview) => void,
+    asked?: Promise<unknown>,
+  ): Promise<void> {
     try {
-      const answer = await daemon("overview", question);
+      const answer =
+        asked === undefined ? await daemon("overview", question) : ((await answerOf(asked)) as Overview);
       batch(() => {
         this.#take(answer);
         take(answer);

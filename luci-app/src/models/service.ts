@@ -6,14 +6,19 @@ export type ServiceState =
   | { readonly kind: "off" }
   /** It is running and will answer soon. */
   | { readonly kind: "starting" }
+  /** It ended by itself; procd starts it again soon. */
+  | { readonly kind: "restarting"; readonly exitCode: number }
   /** It ended too often in a short time; procd has given up. */
-  | { readonly kind: "stood_down"; readonly exitCode: number | null }
+  | { readonly kind: "stood_down"; readonly exitCode: number }
   /** procd could not be asked. */
   | { readonly kind: "unknown"; readonly message: string };
 
 interface Instance {
   readonly running?: boolean;
+  /** Of the last run; of one ended by a signal, 128 and the signal's number. */
   readonly exit_code?: number;
+  /** What procd does when it ends. It strikes that out when it gives up. */
+  readonly respawn?: object;
 }
 
 export async function serviceState(): Promise<ServiceState> {
@@ -24,8 +29,13 @@ export async function serviceState(): Promise<ServiceState> {
     >;
     const instances = Object.values(answer["kcp-router"]?.instances ?? {});
     if (instances.some(({ running }) => running === true)) return { kind: "starting" };
-    const ended = instances.find(({ running }) => running === false);
-    return ended === undefined ? { kind: "off" } : { kind: "stood_down", exitCode: ended.exit_code ?? null };
+    // Of a service that was stopped, procd keeps no instance.
+    const [ended] = instances;
+    if (ended === undefined) return { kind: "off" };
+    return {
+      kind: ended.respawn === undefined ? "stood_down" : "restarting",
+      exitCode: ended.exit_code ?? 0,
+    };
   } catch (failure) {
     return { kind: "unknown", message: failure instanceof CallFailure ? failure.message : "" };
   }

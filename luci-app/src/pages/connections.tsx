@@ -6,11 +6,11 @@ import { download } from "../luci/download.ts";
 import { Connections } from "../models/connections.ts";
 import { Devices } from "../models/devices.ts";
 import { Peers } from "../models/peers.ts";
-import { attempt, type PageParts, type PageProps } from "../page.tsx";
-import { fill, hostOf } from "../text/format.ts";
+import { attempt, type PageParts, type PageProps, pollingView } from "../page.tsx";
+import { fill, hostOf, hostOfPrefix } from "../text/format.ts";
 
 /** The live table of carried and plain TCP connections. */
-export function connectionsPage(): PageParts {
+function makeParts(): PageParts {
   const model = new Connections();
   const peers = new Peers();
   const devices = new Devices();
@@ -25,6 +25,8 @@ export function connectionsPage(): PageParts {
     view: (props) => <View {...props} model={model} peers={peers} devices={devices} />,
   };
 }
+
+export const module = pollingView(makeParts);
 
 interface ViewProps extends PageProps {
   readonly model: Connections;
@@ -56,7 +58,10 @@ function View({ state, writable, refresh, model, peers, devices }: ViewProps) {
       {!model.known.value ? (
         <p class="kcp-muted">{_("Collecting data …")}</p>
       ) : model.total.value > 0 ? (
-        <ConnectionTable model={model} devices={devices} refresh={refresh} />
+        <>
+          <ConnectionTable model={model} devices={devices} refresh={refresh} />
+          <OwnAddressNote model={model} address={hostOfPrefix(state.node.value?.ipv4 ?? "")} />
+        </>
       ) : filtered ? (
         <p>{_("No connection matches the filter.")}</p>
       ) : (
@@ -66,6 +71,21 @@ function View({ state, writable, refresh, model, peers, devices }: ViewProps) {
         </>
       )}
     </section>
+  );
+}
+
+/** Devices of a LAN that other nodes know no way to are masqueraded before the daemon sees them. */
+function OwnAddressNote({ model, address }: { readonly model: Connections; readonly address: string }) {
+  if (!model.rows.value.some(({ src }) => hostOf(src) === address)) return null;
+  return (
+    <p class="kcp-muted">
+      {fill(
+        _(
+          "%s stands for this router itself and for all devices behind a subnet that it does not export: export the subnet to see them by name.",
+        ),
+        address,
+      )}
+    </p>
   );
 }
 

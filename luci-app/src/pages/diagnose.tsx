@@ -5,11 +5,11 @@ import { download } from "../luci/download.ts";
 import { Examination } from "../models/diagnosis.ts";
 import { Log, type LogRow } from "../models/log.ts";
 import { Peers } from "../models/peers.ts";
-import { attempt, type PageParts, type PageProps } from "../page.tsx";
+import { attempt, type PageParts, type PageProps, pollingView } from "../page.tsx";
 import { clock, fill } from "../text/format.ts";
 
 /** One click tells what is wrong; below it what happened lately. */
-export function diagnosePage(): PageParts {
+function makeParts(): PageParts {
   const examination = new Examination();
   const log = new Log();
   const peers = new Peers();
@@ -22,6 +22,8 @@ export function diagnosePage(): PageParts {
     view: (props) => <View {...props} examination={examination} log={log} peers={peers} />,
   };
 }
+
+export const module = pollingView(makeParts);
 
 interface ViewProps extends PageProps {
   readonly examination: Examination;

@@ -3,11 +3,11 @@ import { Tag, TransportBadge } from "../components/badge.tsx";
 import { Facts } from "../components/facts.tsx";
 import { StatusCard } from "../components/status-card.tsx";
 import { Peers } from "../models/peers.ts";
-import type { PageParts, PageProps } from "../page.tsx";
+import { type PageParts, type PageProps, pollingView } from "../page.tsx";
 import { bytes, fill, milliseconds, share, UNKNOWN } from "../text/format.ts";
 
 /** The other nodes and the way to them. */
-export function peersPage(): PageParts {
+function makeParts(): PageParts {
   const model = new Peers();
   return {
     ask: () => ({ peers: true, routes: true }),
@@ -15,6 +15,8 @@ export function peersPage(): PageParts {
     view: (props) => <View {...props} model={model} />,
   };
 }
+
+export const module = pollingView(makeParts);
 
 function View({ state, writable, model }: PageProps & { readonly model: Peers }) {
   if (state.status.value === undefined) return <StatusCard state={state} writable={writable} />;

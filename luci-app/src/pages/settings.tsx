@@ -10,24 +10,62 @@ import { SecretField } from "../components/secret-field.tsx";
 import { download } from "../luci/download.ts";
 import { Devices } from "../models/devices.ts";
 import type { Section } from "../models/section.ts";
-import type { Settings } from "../models/settings.ts";
+import { Settings } from "../models/settings.ts";
 import { Suggestions } from "../models/suggestions.ts";
+import { attempt, LOOK_ONLY, mountForm } from "../page.tsx";
 import { tomlOf } from "../text/export.ts";
 import { fill } from "../text/format.ts";
 import { ADVANCED, ITEM_NAMES, optionTitle, SECTION_TITLES } from "../text/options.ts";
 
-export interface SettingsProps {
+interface SettingsProps {
   readonly settings: Settings;
   readonly suggestions: Suggestions;
   readonly writable: boolean;
 }
 
-export function makeSuggestions(): Suggestions {
-  return new Suggestions(new Devices());
+export const module = view.extend(settingsView());
+
+/** LuCI's form page: its own footer, its own indicator of unsaved changes, its own apply with rollback. */
+function settingsView(): object {
+  const settings = new Settings();
+  const suggestions = new Suggestions(new Devices());
+  const save = async (): Promise<boolean> => {
+    let saved = false;
+    await attempt(async () => {
+      saved = await settings.save();
+    });
+    // The first mistake is where the eye is needed; one of a section as a whole has no field to go to.
+    if (!saved) {
+      const mistake = document.querySelector<HTMLElement>(".kcp [aria-invalid=true], .kcp .kcp-field-error");
+      mistake?.scrollIntoView({ block: "center" });
+      mistake?.focus();
+    }
+    return saved;
+  };
+  const form = {
+    load: () => attempt(() => settings.load()),
+    render() {
+      void suggestions.load();
+      return mountForm((writable) => (
+        <SettingsPage settings={settings} suggestions={suggestions} writable={writable} />
+      ));
+    },
+  };
+  // LuCI would show its buttons to who may only look, switched off.
+  if (!L.hasViewPermission()) return { ...form, ...LOOK_ONLY };
+  return {
+    ...form,
+    handleSave: save,
+    /** LuCI's mode "0" = checked apply: rolled back unless the browser reaches the router afterwards. */
+    async handleSaveApply(_event: Event, mode: string) {
+      if (await save()) ui.changes.apply(mode === "0");
+    },
+    handleReset: () => attempt(() => settings.load()),
+  };
 }
 
 /** Every option of /etc/config/kcp-router. Save and Apply are LuCI's own. */
-export function SettingsPage(props: SettingsProps) {
+function SettingsPage(props: SettingsProps) {
   const { settings, writable } = props;
   const importing = useSignal(false);
   if (!settings.loaded.value) return <p class="kcp-muted">{_("Collecting data …")}</p>;

@@ -2,10 +2,20 @@ import type { FlagState } from "../../../router-daemon/src/config/config.ts";
 import { Tag } from "../components/badge.tsx";
 import { RateChart } from "../components/rate-chart.tsx";
 import { StatusCard } from "../components/status-card.tsx";
-import type { PageProps } from "../page.tsx";
+import { mountPage, type PageProps } from "../page.tsx";
+
+/** `asked` = the first answer is on its way already, as LuCI's `rpc` gives it. */
+export function showStatus(asked: Promise<unknown> | undefined): HTMLElement {
+  return mountPage({ asked, view: (props) => <View {...props} /> });
+}
+
+/** What the view, a module of its own, takes from the library. */
+export interface StatusParts {
+  readonly showStatus: typeof showStatus;
+}
 
 /** Is it working, for how much traffic, and with which switches. */
-export function StatusPage({ state, writable }: PageProps) {
+function View({ state, writable }: PageProps) {
   const status = state.status.value;
   return (
     <>

@@ -1,35 +1,30 @@
 import { render } from "preact";
+import type { Overview } from "../../../router-daemon/src/api/reports.ts";
 import { CallFailure, daemon } from "../luci/call.ts";
 import { makeRoot } from "../page.tsx";
 import { fill, rate } from "../text/format.ts";
 
 /** LuCI's overview calls `load` at each of its own ticks and shows what `render` gives. */
-export function widgetPage(): object {
-  return {
-    title: _("KCP Router"),
-    async load() {
-      try {
-        return await daemon("overview", {});
-      } catch (failure) {
-        if (failure instanceof CallFailure) return undefined;
-        throw failure;
-      }
-    },
-    render(answer: Awaited<ReturnType<typeof daemon<"overview">>> | undefined) {
-      const { root, content, endTheme } = makeRoot("kcp");
-      // LuCI draws it anew at each tick: the theme is of interest once, when the root has its place.
-      requestAnimationFrame(() => requestAnimationFrame(endTheme));
-      render(<Summary answer={answer} />, content);
-      return root;
-    },
-  };
-}
+export const module = baseclass.extend({
+  title: _("KCP Router"),
+  async load(): Promise<Overview | undefined> {
+    try {
+      return await daemon("overview", {});
+    } catch (failure) {
+      if (failure instanceof CallFailure) return undefined;
+      throw failure;
+    }
+  },
+  render(answer: Overview | undefined): HTMLElement {
+    const { root, content, endTheme } = makeRoot("kcp");
+    // LuCI draws it anew at each tick: the theme is of interest once, when the root has its place.
+    requestAnimationFrame(() => requestAnimationFrame(endTheme));
+    render(<Summary answer={answer} />, content);
+    return root;
+  },
+});
 
-function Summary({
-  answer,
-}: {
-  readonly answer: Awaited<ReturnType<typeof daemon<"overview">>> | undefined;
-}) {
+function Summary({ answer }: { readonly answer: Overview | undefined }) {
   if (answer === undefined) return <p>{_("KCP Router is off.")}</p>;
   const { status, node, transports } = answer;
   return (

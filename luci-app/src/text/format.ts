@@ -78,3 +78,8 @@ export function clock(unixSeconds: number): string {
 export function hostOf(endpoint: string): string {
   return endpoint.slice(0, endpoint.lastIndexOf(":"));
 }
+
+/** `10.126.126.1/24` without its prefix. */
+export function hostOfPrefix(prefix: string): string {
+  return prefix.split("/", 1)[0] ?? "";
+}

@@ -81,6 +81,12 @@ interface Reply {
   readonly result?: readonly [number, unknown?];
   readonly error?: { readonly code: number; readonly message: string };
 }
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  2: "Invalid argument",
+  4: "Resource not found",
+  6: "Permission denied",
+  7: "Request timeout",
+};
 let nextId = 1;
 let waiting: Call[] = [];
 
@@ -104,23 +110,23 @@ async function send(calls: readonly Call[]): Promise<void> {
   }
 }
 
+/** As LuCI does it: `reject` forgets the data that came with a status; without it the data is the answer, or else the status. */
 function settle(call: Call, reply: Reply | undefined): void {
   const { object, method, reject } = call.declaration;
-  if (reply?.result?.[0] === 0) {
-    call.resolve(reply.result[1] ?? {});
-  } else if (reply?.error !== undefined) {
+  if (reply?.error !== undefined) {
     const { code, message } = reply.error;
     call.reject(new Error(`RPC call to ${object}/${method} failed with error ${code}: ${message}`));
-  } else if (reject === true) {
-    call.reject(
-      new Error(`RPC call to ${object}/${method} failed with ubus code ${reply?.result?.[0] ?? 9}`),
-    );
-  } else {
-    call.resolve(reply?.result?.[0]);
+    return;
   }
+  const [status, data] = reply?.result ?? [9];
+  if (reject === true && status !== 0)
+    call.reject(new Error(`RPC call to ${object}/${method} failed with ubus code ${status}`));
+  else call.resolve(data ?? status);
 }
 
 const rpc = {
+  getStatusText: (status: number) => STATUS_TEXTS[status] ?? _("Unknown error code"),
+  setBaseURL(_url: string): void {},
   declare(declaration: Declaration) {
     return (...values: readonly unknown[]) =>
       new Promise((resolve, reject) => {
@@ -246,6 +252,8 @@ function _(text: string): string {
 const L = {
   env: { sessionid: SHELL.sessionid },
   hasViewPermission: () => SHELL.writable,
+  probeRPCBaseURL: () => Promise.resolve("/ubus/"),
+  require: load,
 };
 const modules = new Map<string, unknown>(Object.entries({ baseclass, poll, rpc, ui, view }));
 

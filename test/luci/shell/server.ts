@@ -2,6 +2,7 @@
  * A LuCI of our own around the real page and a real daemon: frame, sessions, JSON-RPC. The `kcp-router` object is the daemon's API
  * socket; access control is the file that the package installs; `uci` is a scratch file that the daemon runs with.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,9 +17,14 @@ import { type UciReply, UciStore } from "./uci-store.ts";
 
 /** LuCI's own limit for a request's body (conventions.md 3). */
 const MAX_BODY_BYTES = 65_536;
-/** The strictest preset of LuCI's CSP plugin (conventions.md 2.3). */
-const CSP =
-  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self'";
+/**
+ * Stricter than the strictest preset of LuCI's CSP plugin (conventions.md 2.3), which has to let LuCI's own templates and widgets bring
+ * inline scripts and styles: here only the frame's one script may, by its nonce. `unsafe-eval` is LuCI's way to load a module.
+ */
+function contentSecurityPolicy(nonce: string): string {
+  const scripts = `script-src 'self' 'nonce-${nonce}' 'unsafe-eval'`;
+  return `default-src 'none'; ${scripts}; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'`;
+}
 /** What LuCI's own overview includes. */
 const WIDGET = "status.include.70_kcp-router";
 const PAGES = ["status", "connections", "peers", "settings", "diagnose"];
@@ -30,7 +36,8 @@ export interface ShellOptions {
   readonly uciFile: string;
   /** What `rc init` and procd's reload trigger do. */
   readonly service: {
-    isRunning(): boolean;
+    /** Of a service that runs or ended by itself, procd's instance; undefined of one that was stopped. */
+    instance(): object | undefined;
     order(action: string): Promise<void>;
     reload(): Promise<void>;
   };
@@ -176,7 +183,8 @@ class Exchange {
     });
     // A script's text ends at "</": names with markup stay inside.
     const shell = JSON.stringify(environment).replaceAll("<", "\\u003c");
-    this.#response.setHeader("content-security-policy", `${CSP}; report-uri /shell/csp`);
+    const nonce = randomBytes(16).toString("base64");
+    this.#response.setHeader("content-security-policy", contentSecurityPolicy(nonce));
     this.#send(
       "text/html",
       `<!doctype html><html lang="${lang.replace("_", "-")}" data-darkmode="${dark}"><head><meta charset="utf-8"><title>KCP Router</title>
@@ -184,7 +192,7 @@ class Exchange {
 <link rel="stylesheet" href="/shell/theme.css?theme=${themeOf(url)}"></head><body>
 <header><span class="brand">OpenWrt</span><span>${t("Services")}</span><span id="indicators" role="status"></span></header>
 <main id="maincontent"><ul class="tabs">${tabs.join("")}</ul><div id="view" class="spinning">…</div></main>
-<script>const SHELL = ${shell};</script><script src="/shell/runtime.js"></script></body></html>`,
+<script nonce="${nonce}">const SHELL = ${shell};</script><script src="/shell/runtime.js"></script></body></html>`,
     );
   }
 
@@ -224,15 +232,10 @@ class Exchange {
         return { result: this.#askUci(session, writable, method, args) };
       case "kcp-router-settings":
         return { result: [0, this.#settings(session)] };
-      case "service":
-        return {
-          result: [
-            0,
-            this.#options.service.isRunning()
-              ? { "kcp-router": { instances: { i: { running: true } } } }
-              : {},
-          ],
-        };
+      case "service": {
+        const instance = this.#options.service.instance();
+        return { result: [0, instance === undefined ? {} : { "kcp-router": { instances: { instance } } }] };
+      }
       case "rc":
         await this.#options.service.order(String(args.action));
         return { result: [0] };

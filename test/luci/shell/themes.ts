@@ -63,5 +63,8 @@ input,select{height:30px}input[type=search]{box-sizing:content-box}`,
 .btn,.cbi-button{text-transform:uppercase;font-size:.9em}
 .td,.th{text-align:center}label input[type=checkbox]{position:relative;top:-.5em;margin-right:1em}`,
   argon: `body{background:var(--background-color)}header{background:var(--primary);}header .brand,header a,#indicators{color:#10131f}
-.cbi-section{background:var(--back);border-radius:.6em;padding:1em;box-shadow:0 0 1em rgba(0,0,0,.12)}.btn,.cbi-button{border-radius:.6em}`,
+.cbi-map{display:flex;flex-direction:column;gap:1rem}.cbi-section{background:var(--back);border-radius:.25rem;padding:0;box-shadow:0 0 1rem rgba(0,0,0,.15)}
+.cbi-section>h3:first-child{margin:0;padding:1rem 1.25rem}.cbi-section p{padding:1rem}.cbi-section-descr{font-size:small;padding:0 1rem}
+.cbi-section>.cbi-section-descr{padding-top:1rem!important;padding-bottom:1rem!important}.cbi-value-description{opacity:.5;font-size:.75rem}
+table,.table{font-size:.75rem}.btn,.cbi-button{border-radius:.6em}`,
 };

@@ -1,5 +1,0 @@
-
-'require view';
-'require kcp-router.lib as lib';
-
-return view.extend(lib.page('peers'));

@@ -1,5 +1,0 @@
-'use strict';
-'require baseclass';
-'require kcp-router.lib as lib';
-
-return baseclass.extend(lib.widget());
