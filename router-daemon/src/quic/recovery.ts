@@ -243,7 +243,8 @@ export class Recovery {
     let at = Infinity;
     for (const space of this.#spaces) {
       if (space.sent.flying === 0) continue;
-      const delayMs = this.roundTrip.backedOffMs(space === this.#spaces[2] ? this.peerAckDelayMs : 0);
+      const isHandshake = space !== this.#spaces[2];
+      const delayMs = this.roundTrip.backedOffMs(isHandshake ? 0 : this.peerAckDelayMs, isHandshake);
       at = Math.min(at, space.elicitedAtMs + delayMs);
     }
     return at;

@@ -3,8 +3,11 @@
 /** Before anything was measured (RFC 9002, 6.2.2); also what a stock node assumes. */
 export const INITIAL_RTT_MS = 333;
 const GRANULARITY_MS = 1;
-/** Back-off ends here: a link that comes back is found again soon. */
+/** Back-off ends here: a link that comes back is found again soon, and one that loses a third lets no seconds pass. */
 export const MAX_PROBE_TIMEOUT_MS = 3_000;
+export const MAX_DOUBLINGS = 3;
+/** The same for the few datagrams of a handshake, while which a client's SYN is held. */
+export const MAX_HANDSHAKE_DOUBLINGS = 1;
 
 export class RoundTrip {
   smoothedMs: number;
@@ -46,9 +49,10 @@ export class RoundTrip {
     return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + maxAckDelayMs;
   }
 
-  /** When to probe, as a time after the last packet that asks for an acknowledgement. */
-  backedOffMs(maxAckDelayMs: number): number {
+  /** When to probe, in a space of the handshake or later, as a time after the last packet that asks for an acknowledgement. */
+  backedOffMs(maxAckDelayMs: number, isHandshake: boolean): number {
     const once = this.probeTimeoutMs(maxAckDelayMs);
-    return Math.max(once, Math.min(once * 2 ** Math.min(this.probes, 10), MAX_PROBE_TIMEOUT_MS));
+    const doublings = Math.min(this.probes, isHandshake ? MAX_HANDSHAKE_DOUBLINGS : MAX_DOUBLINGS);
+    return Math.max(once, Math.min(once * 2 ** doublings, MAX_PROBE_TIMEOUT_MS));
   }
 }

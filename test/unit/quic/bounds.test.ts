@@ -12,7 +12,12 @@ import {
   MAX_SENT_RECORDS,
 } from "../../../router-daemon/src/quic/limits.ts";
 import { Peers } from "../../../router-daemon/src/quic/peers.ts";
-import { MAX_PROBE_TIMEOUT_MS, RoundTrip } from "../../../router-daemon/src/quic/round-trip.ts";
+import {
+  MAX_DOUBLINGS,
+  MAX_HANDSHAKE_DOUBLINGS,
+  MAX_PROBE_TIMEOUT_MS,
+  RoundTrip,
+} from "../../../router-daemon/src/quic/round-trip.ts";
 import { RecordState, SentPackets } from "../../../router-daemon/src/quic/sent-packets.ts";
 import {
   decodeParameters,
@@ -68,16 +73,21 @@ test("a block of too many parameters, or too long, is refused", (t) => {
   t.is(typeof decodeParameters(bytes, 0, MAX_PARAMETER_BYTES + 1, true), "number");
 });
 
-test("the probe timeout doubles, but not beyond its bound, unless the path itself is slower", (t) => {
+test("the probe timeout doubles, but not beyond its bounds, unless the path itself is slower", (t) => {
   const roundTrip = new RoundTrip(0);
   roundTrip.handleSample(20);
-  const once = roundTrip.backedOffMs(25);
+  const once = roundTrip.backedOffMs(25, false);
   roundTrip.probes = 1;
-  t.is(roundTrip.backedOffMs(25), 2 * once);
+  t.is(roundTrip.backedOffMs(25, false), 2 * once);
   roundTrip.probes = 1_000;
-  t.is(roundTrip.backedOffMs(25), MAX_PROBE_TIMEOUT_MS);
+  t.is(roundTrip.backedOffMs(25, false), once * 2 ** MAX_DOUBLINGS);
+  t.is(roundTrip.backedOffMs(25, true), once * 2 ** MAX_HANDSHAKE_DOUBLINGS);
+  const far = new RoundTrip(0);
+  far.handleSample(400);
+  far.probes = 1_000;
+  t.is(far.backedOffMs(25, false), MAX_PROBE_TIMEOUT_MS);
   const slow = new RoundTrip(5_000);
-  t.true(slow.backedOffMs(25) > 5_000);
+  t.true(slow.backedOffMs(25, false) > 5_000);
 });
 
 test("a closed connection answers only so often", (t) => {
