@@ -350,9 +350,21 @@ test("the file that the package brings lacks nothing but an address, also with i
   const { errors } = loadUci(shipped);
   t.is(errors.length, 1, errors.join("\n"));
   t.regex(errors[0] ?? "", /ipv4 is missing/);
-  const whole = loadUci(shipped.replace(/^#(?=config|\toption)/gm, ""));
-  t.deepEqual(whole.errors, []);
+  const whole = loadUci(shipped.replace(/^#(?=config|\toption|\tlist)/gm, ""));
+  t.deepEqual(whole.problems, []);
   t.is(whole.config?.peers.length, 1);
+});
+
+test("the file that the package brings shows every option there is", (t) => {
+  const shipped = readFileSync(join(ROOT, "feeds/kcp-router/files/kcp-router.config"), "utf8");
+  for (const { type, options } of UCI_SCHEMA) {
+    const section = new RegExp(`^#?config ${type}\\b.*\n(?:#?\\t.*\n)*`, "m").exec(shipped)?.[0] ?? "";
+    for (const { name } of options) {
+      // Of listeners there is one that needs neither a name nor a switch.
+      if (type === "listener" && name !== "uri") continue;
+      t.regex(section, new RegExp(`^#?\\t(?:option|list) ${name} `, "m"), `${type}.${name}`);
+    }
+  }
 });
 
 test("the example of the documents is valid and free of warnings", (t) => {
