@@ -4,6 +4,7 @@ import { RateSampler } from "./rate-sampler.ts";
 import { ACK_ALLOWANCE_MS, PLAIN_ACK_ALLOWANCE_MS, RoundTrip } from "./round-trip.ts";
 import { HEADER_BYTES } from "./segment.ts";
 import { CELL_SHIFT, Cell, SendRing, State } from "./send-ring.ts";
+import { StampFlag } from "./stamp.ts";
 
 /** Retransmitted segments acknowledged sooner than this share of the smallest round trip had not been lost. */
 const TOO_SOON = 0.85;
@@ -81,7 +82,7 @@ export class Flight {
     const ring = this.ring;
     const cells = ring.cells;
     const extended = this.#settings.extended;
-    let sn = ring.una;
+    let sn = this.#acknowledgeRun(ring.una, una, nowUs);
     for (; ((sn - una) | 0) < 0; sn = (sn + 1) | 0) {
       const cell = (sn & ring.mask) << CELL_SHIFT;
       if (cells[cell + Cell.state] !== State.acknowledged) {
@@ -95,6 +96,44 @@ export class Flight {
       sn = (sn + 1) | 0;
     }
     ring.una = sn;
+  }
+
+  /**
+   * What nearly always is all of it, in one step: the segments from `from` to `una` that were sent once and in this order. Returns
+   * the first that was not.
+   */
+  #acknowledgeRun(from: number, una: number, nowUs: number): number {
+    const { cells, mask, flying } = this.ring;
+    const { pool } = this.#settings;
+    let sn = from;
+    let head = flying.head;
+    let left = flying.count;
+    let bytes = 0;
+    let quietBytes = 0;
+    let cell = 0;
+    for (; left !== 0 && sn === head && ((sn - una) | 0) < 0; sn = (sn + 1) | 0) {
+      const at = (sn & mask) << CELL_SHIFT;
+      if (cells[at + Cell.tries] !== 1) break;
+      cell = at;
+      const size = cells[cell + Cell.length]! + HEADER_BYTES;
+      bytes += size;
+      if ((cells[cell + Cell.flags]! & StampFlag.quiet) !== 0) quietBytes += size;
+      pool.free(cells[cell + Cell.slot]!);
+      cells[cell + Cell.slot] = -1;
+      cells[cell + Cell.state] = State.acknowledged;
+      head = cells[cell + Cell.following]!;
+      left--;
+    }
+    if (sn === from) return sn;
+    flying.head = head;
+    flying.count = left;
+    this.inflightBytes -= bytes;
+    this.deliveredPayloadBytes += bytes - ((sn - from) | 0) * HEADER_BYTES;
+    this.rates.handleDelivered(bytes - quietBytes, 0, nowUs);
+    if (quietBytes !== 0) this.rates.handleDelivered(quietBytes, StampFlag.quiet, nowUs);
+    // The chain is in the order of transmission: the last is the newest.
+    this.#noteNewest(cell, nowUs);
+    return sn;
   }
 
   /** One word of an extended acknowledgement: bit `b` stands for `first + b`; `first` is a multiple of 32. */
@@ -161,7 +200,12 @@ export class Flight {
     cells[cell + Cell.state] = State.acknowledged;
     this.deliveredPayloadBytes += size - HEADER_BYTES;
     this.rates.handleDelivered(size, cells[cell + Cell.flags]!, nowUs);
-    if (match !== Match.exact) return;
+    if (match === Match.exact) this.#noteNewest(cell, nowUs);
+  }
+
+  /** The last transmission of the segment in `cell` has arrived. */
+  #noteNewest(cell: number, nowUs: number): void {
+    const cells = this.ring.cells;
     const order = cells[cell + Cell.order]!;
     if (((order - this.#newestOrder) | 0) > 0) this.#newestOrder = order;
     this.rates.handleTransmission(cells, cell, nowUs);

@@ -1,7 +1,7 @@
 import type { RttEstimate } from "./rate-sampler.ts";
 
 /** A stream is thin while it has no more segments than this in flight and waiting. */
-const THIN_SEGMENTS = 8;
+export const THIN_SEGMENTS = 8;
 /** A copy leaves a share of a round trip later, within limits: away from a short burst of loss, before any timeout. */
 const DELAY_SHARE = 0.25;
 const MIN_DELAY_MS = 0.5;

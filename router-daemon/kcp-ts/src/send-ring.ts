@@ -56,6 +56,23 @@ export class Chain {
     this.tail = sn;
   }
 
+  /** The same for all from `from` up to `to`. */
+  appendRun(cells: Int32Array, mask: number, from: number, to: number): void {
+    let last = this.tail;
+    let count = this.count;
+    for (let sn = from; sn !== to; sn = (sn + 1) | 0) {
+      if (count++ === 0) {
+        this.head = sn;
+      } else {
+        cells[((last & mask) << CELL_SHIFT) + Cell.following] = sn;
+        cells[((sn & mask) << CELL_SHIFT) + Cell.previous] = last;
+      }
+      last = sn;
+    }
+    this.tail = last;
+    this.count = count;
+  }
+
   remove(cells: Int32Array, mask: number, sn: number): void {
     if (--this.count === 0) return;
     const cell = (sn & mask) << CELL_SHIFT;

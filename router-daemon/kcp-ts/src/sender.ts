@@ -4,7 +4,7 @@ import type { DatagramSink } from "./kcp.ts";
 import type { Settings } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { PLAIN_INTERVAL_MS } from "./round-trip.ts";
-import { SecondCopies } from "./second-copies.ts";
+import { SecondCopies, THIN_SEGMENTS } from "./second-copies.ts";
 import { Command, commandWord, HEADER_BYTES, writeHeader } from "./segment.ts";
 import { CELL_SHIFT, Cell, type SendRing, State } from "./send-ring.ts";
 
@@ -176,34 +176,43 @@ export class Sender {
         limited = true;
         break;
       }
-      open = this.#transmit(sn, cell, size, sink);
+      open = this.#sendAgain(sn, cell, size, sink);
       if (!open) break;
       used += size;
     }
 
     if (open && !hungry && !limited) {
       const window = this.#window;
+      const first = ring.next;
+      const cells = ring.cells;
+      let inflight = flight.inflightBytes;
       while (ring.next !== ring.end && ((ring.next - ring.una) | 0) < window) {
         const sn = ring.next;
         const cell = (sn & ring.mask) << CELL_SHIFT;
-        const length = ring.cells[cell + Cell.length]!;
+        const length = cells[cell + Cell.length]!;
         const size = length + HEADER_BYTES;
         if (used >= credit) {
           hungry = true;
           break;
         }
-        if (flight.inflightBytes + size > congestionWindow && flight.inflightBytes !== 0) {
+        if (inflight + size > congestionWindow && inflight !== 0) {
           limited = true;
           break;
         }
         if (length < maxPayload) {
-          if (ring.flying.count >= PARTIAL_FREE_SEGMENTS && nowMs < this.#partialAtMs) break;
+          const flying = ring.flying.count + ((sn - first) | 0);
+          if (flying >= PARTIAL_FREE_SEGMENTS && nowMs < this.#partialAtMs) break;
           this.#partialAtMs = nowMs + PARTIAL_INTERVAL_MS;
         }
-        open = this.#transmit(sn, cell, size, sink);
+        const offset = cells[cell + Cell.slot]! * this.#slotBytes + this.#headerAt;
+        writeHeader(this.#words, offset >>> 2, this.#conv, this.#command, ts, sn, una, length);
+        open = sink.datagram(offset, size);
         if (!open) break;
+        ring.next = (sn + 1) | 0;
+        inflight += size;
         used += size;
       }
+      if (ring.next !== first) this.#noteSent(first, ring.next, inflight);
     }
     if (used !== 0 || hungry) this.#pacer.handleSent(used, rate, hungry);
     if (open && !hungry && !limited) {
@@ -214,7 +223,45 @@ export class Sender {
     return open;
   }
 
-  #transmit(sn: number, cell: number, size: number, sink: DatagramSink): boolean {
+  /** All from `from` up to `to` have left for the first time; `inflightBytes` with them. */
+  #noteSent(from: number, to: number, inflightBytes: number): void {
+    const { flight, ring } = this;
+    const { cells, mask } = ring;
+    const ts = this.#ts;
+    const nowUs = this.#nowUs;
+    const segments = ring.flying.count + ((ring.end - from) | 0);
+    // All have left at one moment: how things stood then is the same for each.
+    const model = (from & mask) << CELL_SHIFT;
+    flight.rates.stamp(cells, model, flight.inflightBytes === 0, this.controller.quiet, nowUs);
+    const delivered = cells[model + Cell.delivered]!;
+    const deliveredAt = cells[model + Cell.deliveredAt]!;
+    const flightAt = cells[model + Cell.flightAt]!;
+    const flags = cells[model + Cell.flags]!;
+    let order = this.#order;
+    for (let sn = from; sn !== to; sn = (sn + 1) | 0) {
+      const cell = (sn & mask) << CELL_SHIFT;
+      cells[cell + Cell.tries] = 1;
+      cells[cell + Cell.state] = State.flying;
+      cells[cell + Cell.ts] = ts;
+      cells[cell + Cell.sentAt] = nowUs;
+      cells[cell + Cell.order] = order;
+      cells[cell + Cell.delivered] = delivered;
+      cells[cell + Cell.deliveredAt] = deliveredAt;
+      cells[cell + Cell.flightAt] = flightAt;
+      cells[cell + Cell.flags] = flags;
+      if (segments <= THIN_SEGMENTS) {
+        this.#copies.handleSent(sn, order, cells[cell + Cell.length]! + HEADER_BYTES, segments, this.#nowMs);
+      }
+      order = (order + 1) | 0;
+    }
+    this.#order = order;
+    this.sent += (to - from) | 0;
+    ring.flying.appendRun(cells, mask, from, to);
+    flight.inflightBytes = inflightBytes;
+  }
+
+  /** A lost segment. */
+  #sendAgain(sn: number, cell: number, size: number, sink: DatagramSink): boolean {
     const { flight, ring } = this;
     const cells = ring.cells;
     const offset = cells[cell + Cell.slot]! * this.#slotBytes + this.#headerAt;
@@ -223,20 +270,13 @@ export class Sender {
     if (!sink.datagram(offset, size)) return false;
 
     const nowUs = this.#nowUs;
-    const state = cells[cell + Cell.state];
-    if (state === State.lost) {
-      ring.lost.remove(cells, ring.mask, sn);
-      this.retransmitted++;
-      cells[cell + Cell.earlierTs] = cells[cell + Cell.ts]!;
-      cells[cell + Cell.earlierAt] = cells[cell + Cell.sentAt]!;
-      const tries = cells[cell + Cell.tries]! + 1;
-      cells[cell + Cell.tries] = tries;
-      if (this.#holdsUp(sn, tries)) this.#copies.handleRepair(sn, this.#order, tries, this.#nowMs);
-    } else {
-      ring.next = (sn + 1) | 0;
-      this.sent++;
-      cells[cell + Cell.tries] = 1;
-    }
+    ring.lost.remove(cells, ring.mask, sn);
+    this.retransmitted++;
+    cells[cell + Cell.earlierTs] = cells[cell + Cell.ts]!;
+    cells[cell + Cell.earlierAt] = cells[cell + Cell.sentAt]!;
+    const tries = cells[cell + Cell.tries]! + 1;
+    cells[cell + Cell.tries] = tries;
+    if (this.#holdsUp(sn, tries)) this.#copies.handleRepair(sn, this.#order, tries, this.#nowMs);
     const order = this.#order;
     this.#order = (order + 1) | 0;
     cells[cell + Cell.state] = State.flying;
@@ -247,7 +287,7 @@ export class Sender {
     ring.flying.append(cells, ring.mask, sn);
     flight.inflightBytes += size;
     const segments = ring.flying.count + ((ring.end - ring.next) | 0);
-    this.#copies.handleSent(sn, order, size, segments, this.#nowMs);
+    if (segments <= THIN_SEGMENTS) this.#copies.handleSent(sn, order, size, segments, this.#nowMs);
     return true;
   }
 

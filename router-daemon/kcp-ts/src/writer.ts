@@ -95,14 +95,44 @@ export class Writer {
   }
 
   writeFrom(offset: number, length: number): number {
-    let total = 0;
+    const { pool, maxPayload, spareSlots } = this.#settings;
+    // The rest of the last segment, or a new one …
+    let total = this.#open(length);
+    if (total === 0) return 0;
+    pool.bytes.copyWithin(this.#openAt, offset, offset + total);
+    // … and whole ones, as many at once as there is room for.
     while (total < length) {
-      const count = this.#open(length - total);
-      if (count === 0) break;
-      this.#settings.pool.bytes.copyWithin(this.#openAt, offset + total, offset + total + count);
-      total += count;
+      const wanted = Math.ceil((length - total) / maxPayload);
+      const count = Math.min(wanted, this.#freeSegments(), pool.freeSlots - spareSlots);
+      if (count <= 0) break;
+      total += this.#appendFrom(offset + total, Math.min(length - total, count * maxPayload), count);
     }
     return total;
+  }
+
+  /** Copies `length` bytes into `count` new segments; all of them are full but the last. */
+  #appendFrom(offset: number, length: number, count: number): number {
+    const { pool, maxPayload } = this.#settings;
+    const { bytes, slotBytes } = pool;
+    const ring = this.#sender.ring;
+    ring.ensure(count);
+    const { cells, mask } = ring;
+    const payloadAt = this.#payloadAt();
+    const end = offset + length;
+    let sn = ring.end;
+    for (let from = offset; from < end; from += maxPayload) {
+      const slot = pool.alloc();
+      const to = from + maxPayload < end ? from + maxPayload : end;
+      bytes.copyWithin(slot * slotBytes + payloadAt, from, to);
+      const cell = (sn & mask) << CELL_SHIFT;
+      cells[cell + Cell.slot] = slot;
+      cells[cell + Cell.length] = to - from;
+      cells[cell + Cell.state] = State.unsent;
+      sn = (sn + 1) | 0;
+    }
+    ring.end = sn;
+    this.#writtenBytes += length;
+    return length;
   }
 
   /** Gives reserved slots back. */

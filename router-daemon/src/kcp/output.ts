@@ -25,6 +25,8 @@ export class PacketOutput implements ControlSink, DatagramSink {
   // Of the connection whose KCP is being polled.
   #peerId = 0;
   #conv = 0;
+  /** Where its first header was written, which is that of all its datagrams; -1 = not yet. */
+  #headerAt = -1;
   /** The sink takes no more in this `poll`. */
   isStopped = false;
   /** Something was refused: the connection being polled has more. */
@@ -79,6 +81,7 @@ export class PacketOutput implements ControlSink, DatagramSink {
     this.#peerId = peerId;
     this.#conv = conv;
     this.#quantum = quantum;
+    this.#headerAt = -1;
     kcp.poll(now, this);
   }
 
@@ -90,7 +93,13 @@ export class PacketOutput implements ControlSink, DatagramSink {
     }
     this.#quantum--;
     const at = offset - KCP_HEADER_BYTES;
-    this.#writeHeader(this.#pool.bytes, at, this.#peerId, this.#conv, ACK_DATA);
+    const { bytes } = this.#pool;
+    if (this.#headerAt < 0) {
+      this.#writeHeader(bytes, at, this.#peerId, this.#conv, ACK_DATA);
+      this.#headerAt = at;
+    } else {
+      bytes.copyWithin(at, this.#headerAt, this.#headerAt + KCP_HEADER_BYTES);
+    }
     if (!this.#sink!.packet(this.#peerId, at, length + KCP_HEADER_BYTES)) this.isStopped = true;
     return true;
   }

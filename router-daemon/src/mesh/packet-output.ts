@@ -71,10 +71,17 @@ export class PacketOutput {
 
   /** Counts what is handed to the host's `send`, by the links it leaves on. */
   noteSent(list: number, count: number): void {
-    const { table } = this.#links;
-    for (let at = list; at < list + count * TX_WORDS; at += TX_WORDS) {
-      const link = this.routes.linkOf(this.#words[at + 2]!);
-      if (link >= 0) table.countSent(link, 1, this.#words[at + 1]! + this.#addedBytes);
+    const words = this.#words;
+    const end = list + count * TX_WORDS;
+    for (let at = list; at < end; ) {
+      // Neighbours mostly take the same way.
+      const route = words[at + 2]!;
+      const first = at;
+      let bytes = 0;
+      for (; at < end && words[at + 2] === route; at += TX_WORDS) bytes += words[at + 1]!;
+      const packets = (at - first) / TX_WORDS;
+      const link = this.routes.linkOf(route);
+      if (link >= 0) this.#links.table.countSent(link, packets, bytes + packets * this.#addedBytes);
     }
   }
 
