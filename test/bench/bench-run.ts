@@ -237,7 +237,7 @@ function describe(row: ThroughputRow): string {
     row.cpuPerGB.source === null ? "" : `  CPU s/GB ${row.cpuPerGB.source} / ${row.cpuPerGB.destination}`;
   const rss = row.rssMB.source === null ? "" : `  RSS MB ${row.rssMB.source} / ${row.rssMB.destination}`;
   const rate = `${row.mbps.toFixed(1)} Mbit/s ±${Math.round(row.spread * 50)} %`;
-  return `${row.contender.padEnd(13)}${row.direction.padEnd(5)}${rate.padStart(24)}${cpu}${rss}`;
+  return `${row.contender.padEnd(16)}${row.direction.padEnd(5)}${rate.padStart(24)}${cpu}${rss}`;
 }
 
 async function latencyRows(
@@ -272,7 +272,7 @@ async function latencyRows(
       requests,
     };
     log(
-      `  ${contender.padEnd(13)}${load.padEnd(5)} p50 ${row.p50Ms} p90 ${row.p90Ms} p99 ${row.p99Ms} ms of ${requests} small requests`,
+      `  ${contender.padEnd(16)}${load.padEnd(5)} p50 ${row.p50Ms} p90 ${row.p90Ms} p99 ${row.p99Ms} ms of ${requests} small requests`,
     );
     return row;
   });

@@ -110,3 +110,30 @@ story(
     world.run(1_000);
   },
 );
+
+for (const how of ["stop", "crash"] as const) {
+  story(
+    `the destination's process ends (${how}) and comes back with another id: met within 5 s, old connections are reset`,
+    { seeds: 3 },
+    (t, world) => {
+      const { a, b, phone, nas } = twoRouters(world, { a: { config: QUIC } });
+      const { near, far } = open(world, phone, nas);
+      near.write(pattern(5_000, 1));
+      world.until(() => far.receivedBytes === 5_000, "the bytes");
+      const before = b.peerId;
+      b[how]();
+      world.run(500);
+      b.restart();
+      t.not(b.peerId, before);
+      const restartedAt = world.now;
+      world.join(5_000);
+      const again = open(world, phone, nas);
+      t.true(world.now - restartedAt < 5_000, `${world.now - restartedAt} ms`);
+      again.near.write(pattern(5_000, 2));
+      world.until(() => again.far.receivedBytes === 5_000, "the bytes");
+      t.like(a.row(TARGET), { transport: "quic", peerId: b.peerId });
+      world.until(() => near.wasReset, "the reset at the client", 20_000);
+      again.near.reset();
+    },
+  );
+}
