@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { FixedSlotPool } from "kcp-ts";
+import { FixedSlotPool, RUN_WORDS, RunEntry } from "kcp-ts";
 import { Assembler, MAX_REORDER_RUNS, ReorderStore } from "../../../router-daemon/src/tcp/assembler.ts";
 import { bytesIn, SendQueue } from "../../../router-daemon/src/tcp/send-queue.ts";
 import { pattern } from "./world.ts";
@@ -10,6 +10,10 @@ const SLOT_BYTES = 64;
 test("the send queue is the stream, whatever the pieces, up to its bound", (t) => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("push" as const), bytes: fc.integer({ min: 1, max: SLOT_BYTES }) }),
+    fc.record({
+      kind: fc.constant("run" as const),
+      bytes: fc.array(fc.integer({ min: 1, max: SLOT_BYTES }), { maxLength: 12 }),
+    }),
     fc.record({ kind: fc.constant("release" as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
     fc.record({
       kind: fc.constant("fill" as const),
@@ -40,6 +44,27 @@ test("the send queue is the stream, whatever the pieces, up to its bound", (t) =
           }
           for (let index = 0; index < one.bytes; index++) stream.push(stream.length & 255);
           ends.push(stream.length);
+        } else if (one.kind === "run") {
+          const run = new Int32Array(RUN_WORDS * one.bytes.length);
+          const before = stream.length;
+          const held = ends.filter((end) => end > released).length;
+          one.bytes.forEach((bytes, i) => {
+            const slot = pool.alloc();
+            const offset = slot * SLOT_BYTES;
+            for (let index = 0; index < bytes; index++) {
+              pool.bytes[offset + index] = stream.length;
+              stream.push(stream.length & 255);
+            }
+            ends.push(stream.length);
+            run.set([slot, offset, bytes], i * RUN_WORDS);
+          });
+          const taken = queue.pushRun(run, 0, one.bytes.length);
+          if (taken !== held + one.bytes.length <= 64) throw new Error("the bound");
+          if (!taken) {
+            stream.length = before;
+            ends.length -= one.bytes.length;
+            for (let i = 0; i < one.bytes.length; i++) pool.free(run[i * RUN_WORDS + RunEntry.slot]!);
+          }
         } else if (one.kind === "release") {
           released += Math.floor((stream.length - released) * one.share);
           queue.release((start + released) | 0);

@@ -1,4 +1,5 @@
 import test from "ava";
+import { RUN_WORDS, RunEntry } from "kcp-ts";
 import { MAX_FRAME_PAIRS } from "../../../router-daemon/src/tcp/frame-writer.ts";
 import { pattern, World } from "./world.ts";
 
@@ -24,6 +25,35 @@ test("bulk data leaves in super-segments of whole segments, FIN and PSH on the l
   );
   t.deepEqual(sent.at(-1)!.flags, new Set(["fin", "psh", "ack"]));
   t.deepEqual(Uint8Array.from(client.received), pattern(600_000));
+});
+
+test("a run of slots is taken whole while there is room for as many of the largest, else not at all", (t) => {
+  const world = new World();
+  const { client, server } = world.connected();
+  const { flow } = server;
+  const content = pattern(3000);
+  const run = (lengths: readonly number[]): Int32Array => {
+    const words = new Int32Array(RUN_WORDS * lengths.length);
+    let at = 0;
+    lengths.forEach((length, i) => {
+      const slot = world.pool.alloc();
+      world.pool.bytes.set(content.subarray(at, at + length), slot * world.pool.slotBytes);
+      at += length;
+      words.set([slot, slot * world.pool.slotBytes, length], i * RUN_WORDS);
+    });
+    return words;
+  };
+  t.true(flow.sendSlots(run([1000, 1, 1999]), 0, 3));
+  world.until(() => client.received.length === 3000);
+  t.deepEqual(Uint8Array.from(client.received), content);
+  const most = Math.floor(flow.sendSpace / world.pool.slotBytes);
+  const words = run(new Array(most + 1).fill(1));
+  t.false(flow.sendSlots(words, 0, most + 1));
+  for (let i = 0; i <= most; i++) world.pool.free(words[i * RUN_WORDS + RunEntry.slot]!);
+  flow.shutdown();
+  const late = run([1]);
+  t.false(flow.sendSlots(late, 0, 1), "shut down");
+  world.pool.free(late[RunEntry.slot]!);
 });
 
 test("a device without room for super-segments gets single segments", (t) => {
