@@ -16,6 +16,7 @@ export const STYLE = `
 .kcp[data-kcp-sections=boxed] .cbi-section { padding: 1em 1.25em }
 .kcp h3, .kcp .cbi-section > h3:first-child { margin: 0 0 .6em; padding: 0 }
 .kcp .cbi-section p { padding: 0 }
+.kcp p.kcp-row + .cbi-section { margin-top: 1.2em }
 .kcp .cbi-section > .cbi-section-descr { padding: 0 !important; margin: 0 0 .8em }
 .kcp .cbi-value-description { opacity: 1; color: var(--kcp-muted) }
 .kcp p { margin: .35em 0 }

@@ -147,7 +147,7 @@ test.serial("who may only look sees everything and can write nothing, not even b
 test.serial("a processor six times slower paints the state within a second", async (t) => {
   await withPage(async ({ browser, shell }) => {
     const fast = await firstPaint(browser, shell.url, 1);
-    // What else the machine does can only make it later: the best of some attempts is the page's own time.
+    // What else the machine does can only make it later, even so: the best of some attempts is the page's own time.
     const attempts: number[] = [];
     while (attempts.length < MAX_PAINT_ATTEMPTS && !(Math.min(...attempts) <= MAX_FIRST_PAINT_MS))
       attempts.push(await firstPaint(browser, shell.url, 6));
@@ -338,6 +338,8 @@ test.serial(
         for (const name of PAGES) {
           const seen = await visit(browser, shell.url, name, { look: LOOKS[0] ?? raise() });
           await seen.page.locator(".kcp .cbi-section").first().waitFor();
+          // A line in the chart for the picture.
+          for (let tick = 0; name === "status" && tick < 30; tick++) await askNow(seen.page);
           for (const at of LOOKS.keys()) {
             if (at > 0) await wear(seen.page, LOOKS[at] ?? raise());
             await look(seen.page, name, at);

@@ -1,3 +1,4 @@
+import { useEffect, useState } from "preact/hooks";
 import type { ConnectionRow } from "../../../router-daemon/src/api/rows.ts";
 import type { Connections, SortKey } from "../models/connections.ts";
 import type { Devices } from "../models/devices.ts";
@@ -32,13 +33,24 @@ interface TableProps {
   readonly refresh: () => void;
 }
 
+/** Is it as narrow as a phone? Asked again when that changes: a phone is turned. */
+function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+  useEffect(() => {
+    const media = matchMedia(NARROW);
+    const update = () => setNarrow(media.matches);
+    media.addEventListener("change", update);
+    return () => media.removeEventListener("change", update);
+  }, []);
+  return narrow;
+}
+
 /** The live proxy table. */
 export function ConnectionTable({ model, devices, refresh }: TableProps) {
   const query = model.query.value;
   const rows = model.rows.value;
   const offset = model.offset.value;
-  const narrow = matchMedia(NARROW).matches;
-  const rowPixels = narrow ? NARROW_ROW_PIXELS : WIDE_ROW_PIXELS;
+  const rowPixels = useNarrow() ? NARROW_ROW_PIXELS : WIDE_ROW_PIXELS;
   return (
     <VirtualList
       label={_("Connections")}
