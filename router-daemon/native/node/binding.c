@@ -109,6 +109,7 @@ int binding_watch(struct binding *binding, napi_value wake) {
   poll->data = binding;
   binding->poll = poll;
   binding->loop = loop;
+  give_back_startup_pages();
   return uv_poll_start(poll, UV_READABLE, on_readable);
 }
 

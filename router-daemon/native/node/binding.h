@@ -44,4 +44,7 @@ int binding_watch(struct binding *binding, napi_value wake);
 int binding_stay(struct binding *binding);
 void binding_dispose(struct binding *binding);
 
+/** Once the process has started: memory that only starting needed. */
+void give_back_startup_pages(void);
+
 #endif

@@ -53,6 +53,18 @@ test("the addon is looked for beside the bundle first, then in out/native above 
   ]);
 });
 
+test("once the loop is watched, pages of the program that only starting needed are given back, and everything goes on", async (t) => {
+  const printed = await run(
+    `const { readFileSync } = await import("node:fs");
+     const fileKiB = () => Number(/RssFile:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "latin1"))[1]);
+     const before = fileKiB();
+     h.onReady(() => { console.log(h.now() > 0, after < before - 4096); h.dispose(); });
+     const after = fileKiB();
+     h.setTimer(h.now() + 1);`,
+  );
+  t.is(printed, "true true");
+});
+
 test("sizes that make no arena are refused", (t) => {
   for (const options of [
     { slotCount: 0 },
