@@ -103,7 +103,7 @@ export class TcpFlow implements Flow {
     return this.#stage === Stage.closed;
   }
 
-  /** Inbound and the rest of an accepted flow, also after its end; null = it was never accepted. */
+  /** Inbound and the rest of an accepted flow, until `closed` has been told; null = it was never accepted. */
   get parts(): Parts | null {
     return this.#parts;
   }
@@ -264,6 +264,8 @@ export class TcpFlow implements Flow {
     timers.clear(this.id);
     this.#home.ended(this, linger, now);
     events.closed(this, reason);
+    // They know the flow and its receiver, which knows the flow: an engine that counts references frees all of it at once now.
+    this.#parts = null;
   }
 
   // ── input ───────────────────────────────────────────────────────────────────────────────────────────────────────
