@@ -156,6 +156,26 @@ test.serial("clock at 1970, set, and lost again: connections go on, and what is 
   });
 });
 
+/** Address space left to the daemon beyond what it has when it is idle, in KiB: a crowd of connections needs more. */
+const SPARE_KIB = 512;
+const CROWD = { connections: 400, concurrency: 400, upBytes: 200_000, downBytes: 200_000, seconds: 3 };
+
+test.serial("no memory left: the LAN's internet goes on, and the daemon afterwards", async (t) => {
+  await withScene(t.fail, async ({ lab, root, during }) => {
+    const first = root.procd.pid("kcp-router");
+    const idleKib = Number(/^VmSize:\s+(\d+) kB$/m.exec(await root.must(`cat /proc/${first}/status`))?.[1]);
+    await during("no memory", async () => {
+      // As the kernel does it to a process that may have no more: every allocation fails from here on.
+      await lab.must("routerA", ["prlimit", `--pid=${first}`, `--as=${(idleKib + SPARE_KIB) * 1024}`]);
+      await lab.transfer({ client: "client", server: "service", address: SERVICE, ...CROWD });
+    });
+    if (root.procd.pid("kcp-router") !== first) t.regex(root.log, /kcp-router: The memory is used up/);
+    await untilMet(root, "b");
+    const transfer = { client: "client", server: "service", address: SERVICE };
+    t.deepEqual((await lab.transfer({ ...transfer, upBytes: 100_000, downBytes: 100_000 })).bad, []);
+  });
+});
+
 test.serial("another WAN address: the mesh is back by itself", async (t) => {
   await withScene(t.fail, async ({ lab, root }) => {
     const rules = await root.otherRules();

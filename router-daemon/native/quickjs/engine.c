@@ -89,6 +89,11 @@ _Noreturn void engine_fail(struct engine *engine, JSValue reason) {
   JSContext *context = engine->context;
   char line[MAX_FAILURE_TEXT] = "";
   append(context, line, sizeof line, reason);
+  /* An engine that has no memory for an error either throws null. */
+  if (JS_IsNull(reason) || strstr(line, "out of memory") != NULL) {
+    fputs("kcp-router: The memory is used up. Lower memory_limit_mib or max_connections.\n", stderr);
+    exit(1);
+  }
   JSValue stack = JS_IsError(context, reason) ? JS_GetPropertyStr(context, reason, "stack") : JS_UNDEFINED;
   if (JS_IsString(stack)) append(context, line, sizeof line, stack);
   fprintf(stderr, "kcp-router: %s\n", line);
