@@ -103,9 +103,17 @@ let styled = false;
 function bringStyle(): void {
   if (styled) return;
   styled = true;
+  const sheets = document.adoptedStyleSheets as CSSStyleSheet[] | undefined;
+  if (sheets === undefined) {
+    // Safari before 16.4.
+    const element = document.createElement("style");
+    element.textContent = STYLE;
+    document.head.append(element);
+    return;
+  }
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(STYLE);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+  document.adoptedStyleSheets = [...sheets, sheet];
 }
 
 /** Tells the user what went wrong with an order of his. */

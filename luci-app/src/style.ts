@@ -32,7 +32,7 @@ export const STYLE = `
 .kcp .kcp-card.warn { border-left-color: var(--kcp-warn) }
 .kcp .kcp-card.bad { border-left-color: var(--kcp-bad) }
 .kcp .kcp-headline { font-size: 1.25em; font-weight: 600; margin: 0 0 .2em }
-.kcp .kcp-facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 7.4em), 1fr)); gap: .7em 1.2em; margin: .8em 0 0 }
+.kcp .kcp-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 7.4em), 1fr)); gap: .7em 1.2em; margin: .8em 0 0 }
 .kcp .kcp-facts > div { min-width: 0 }
 .kcp .kcp-facts dt { color: var(--kcp-muted); font-size: .88em; font-weight: 400; margin: 0; text-align: left; width: auto; float: none }
 .kcp .kcp-facts dd { margin: 0; overflow-wrap: anywhere }
