@@ -122,7 +122,8 @@ export class Writer {
     let sn = ring.end;
     for (let from = offset; from < end; from += maxPayload) {
       const slot = pool.alloc();
-      const to = from + maxPayload < end ? from + maxPayload : end;
+      let to = from + maxPayload;
+      if (to > end) to = end;
       bytes.copyWithin(slot * slotBytes + payloadAt, from, to);
       const cell = (sn & mask) << CELL_SHIFT;
       cells[cell + Cell.slot] = slot;
