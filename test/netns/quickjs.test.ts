@@ -5,7 +5,8 @@
 import { existsSync } from "node:fs";
 import test from "ava";
 import { until } from "./namespace.ts";
-import { CONFIG_A, LAN_TO_LAN, withPair } from "./two-routers.ts";
+import { peakRssMB, rssMB } from "./process.ts";
+import { CONFIG_A, LAN_TO_LAN, untilNoEntry, withPair } from "./two-routers.ts";
 
 const MIB = 1024 * 1024;
 const LOSSY = { wan: { loss: 0.05 } } as const;
@@ -68,3 +69,54 @@ for (const [a, b] of [
     });
   });
 }
+
+/** So little that the first round touches all of it. */
+const SMALL = { own: { memory_limit_mib: 16 } };
+/** `make soak` runs the whole churn. */
+const CHURN_CONNECTIONS = process.env.SOAK === "1" ? 10_000 : 600;
+
+test.serial("QuickJS: connections come and go in their thousands, and memory stays flat", async (t) => {
+  executeBy("quickjs", "quickjs");
+  await withPair({}, { a: SMALL, b: SMALL }, async ({ lab, a, b }) => {
+    const idle = [a, b].map(({ pid }) => rssMB(pid));
+    // 6 MB on a machine of its own; what the lab's first request touches is in it.
+    for (const mb of idle) t.true(mb <= 7, `${mb} MB idle`);
+    const churn = (connections: number) =>
+      lab.transfer({
+        ...LAN_TO_LAN,
+        mode: "duplex",
+        upBytes: 4096,
+        downBytes: 4096,
+        connections,
+        concurrency: 100,
+        seconds: 100,
+      });
+    t.deepEqual((await churn(500)).bad, []);
+    for (const router of [a, b]) await untilNoEntry(router);
+    const warm = [a, b].map(({ pid }) => rssMB(pid));
+    const { ok, bad } = await churn(CHURN_CONNECTIONS);
+    t.deepEqual(bad, []);
+    t.is(ok, CHURN_CONNECTIONS);
+    for (const router of [a, b]) await untilNoEntry(router);
+    for (const [i, { pid, host }] of [a, b].entries()) {
+      t.true(rssMB(pid) <= warm[i]! * 1.3, `${host}: ${warm[i]} MB before, ${rssMB(pid)} MB after`);
+    }
+  });
+});
+
+test.serial("QuickJS: 200 connections at once take no more than 40 MB", async (t) => {
+  executeBy("quickjs", "quickjs");
+  await withPair({}, { a: SMALL, b: SMALL }, async ({ lab, a, b }) => {
+    const { bad } = await lab.transfer({
+      ...LAN_TO_LAN,
+      mode: "duplex",
+      upBytes: MIB / 4,
+      downBytes: MIB / 4,
+      connections: 200,
+      concurrency: 200,
+      seconds: 60,
+    });
+    t.deepEqual(bad, []);
+    for (const { pid, host } of [a, b]) t.true(peakRssMB(pid) <= 40, `${host}: ${peakRssMB(pid)} MB`);
+  });
+});

@@ -11,7 +11,8 @@ import type { Phase } from "./phase.ts";
 export class ClosedPhase<Owner> implements Phase {
   /** Packets do not find the connection any more. */
   isForgotten = false;
-  readonly #connection: Connection<Owner>;
+  /** Let go of when it is forgotten: it knows us, and an engine that counts references then frees both at once. */
+  #connection: Connection<Owner> | undefined;
   #expireAt: number;
   /** The RST goes out again. */
   #resetAt = Infinity;
@@ -30,6 +31,7 @@ export class ClosedPhase<Owner> implements Phase {
 
   receive(conv: number, kind: number): boolean {
     const connection = this.#connection;
+    if (connection === undefined) return false;
     // It knows.
     if ((kind & (KcpFlag.rst | KcpFlag.fin)) !== 0) this.#resetAt = Infinity;
     if (kind === KcpFlag.syn) {
@@ -46,10 +48,12 @@ export class ClosedPhase<Owner> implements Phase {
 
   handleTimeout(now: number): void {
     const connection = this.#connection;
+    if (connection === undefined) return;
     if (now >= this.#expireAt) {
       this.#expireAt = Infinity;
       this.#resetAt = Infinity;
       this.isForgotten = true;
+      this.#connection = undefined;
       connection.host.forget(connection, now);
       if (connection.isReleased) connection.host.remove(connection);
     } else if (now >= this.#resetAt) {
