@@ -25,8 +25,9 @@
 
 /* The packet of an entry when it holds one segment with a large payload and nothing else; NULL = another one, or outside the arena. */
 static const uint8_t *bulk_packet(const struct io_core *core, const int32_t *entry) {
+  if (!bytes_ok(core, entry[0], entry[1])) return NULL;
   int32_t payload = entry[1] - PAYLOAD_AT;
-  if (payload <= (int32_t)(core->slot_bytes >> 2) || !bytes_ok(core, entry[0], entry[1])) return NULL;
+  if (payload <= (int32_t)(core->slot_bytes >> 2)) return NULL;
   const uint8_t *packet = core->arena + entry[0];
   const uint8_t *segment = packet + SEGMENT_AT;
   if (packet[LAYER_AT + LAYER_FLAGS] != ACK_DATA || segment[COMMAND] != PUSH) return NULL;
@@ -49,7 +50,8 @@ int io_udp_followers(struct io_core *core, int32_t out, int32_t slots, int32_t c
   const uint8_t *first = count > 1 ? bulk_packet(core, entry) : NULL;
   if (first == NULL) return 0;
   uint32_t sn = load32le(first + SEGMENT_AT + SN);
-  int32_t bytes = 0, found = 0;
+  uint32_t bytes = 0;
+  int32_t found = 0;
   while (found + 1 < count) {
     const int32_t *next = entry + (found + 1) * RX_WORDS;
     const uint8_t *packet = bulk_packet(core, next);
@@ -61,11 +63,11 @@ int io_udp_followers(struct io_core *core, int32_t out, int32_t slots, int32_t c
     to[1] = next[0] + PAYLOAD_AT;
     to[2] = next[1] - PAYLOAD_AT;
     to[3] = (int32_t)load32le(packet + SEGMENT_AT + TS);
-    bytes += to[2];
+    bytes += (uint32_t)to[2];
   }
   core->words[run] = (int32_t)(sn + 1);
   core->words[run + 1] = (int32_t)load32le(first + SEGMENT_AT + UNA);
   core->words[run + 2] = load16le(first + SEGMENT_AT + COMMAND + 2);
-  core->words[run + 3] = bytes;
+  core->words[run + 3] = (int32_t)bytes;
   return found;
 }
