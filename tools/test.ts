@@ -1,8 +1,9 @@
 /**
  * `make test`: the checks, then all tests, and one closing line made from AVA's own results.
  *
- * Two groups: what runs on a virtual clock or in one process goes side by side; what uses the kernel's network, or the real
- * peer, goes one file after the other, since on two cores neighbours would spoil each other's timing.
+ * Three groups: what runs on a virtual clock or in one process goes side by side; so do, in two lanes, the labs whose tests wait
+ * for something to become true and compare what arrived; what measures a rate or a delay in the kernel's network goes one file
+ * after the other, since on two cores neighbours would spoil each other's timing.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -11,8 +12,10 @@ import { runChecks } from "./check.ts";
 import { closingLine, TapReader, type TestCount } from "./tap.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+/** Two lanes of labs that bear a neighbour, since their tests wait for a state and not for a moment. */
+const LAB_LANES = [["test/interop/"], ["test/luci/", "test/openwrt/"]];
 /** Folders whose files run alone. */
-const SERIAL_FOLDERS = ["test/netns/", "test/interop/", "test/fuzz/", "test/luci/", "test/openwrt/"];
+const ALONE_FOLDERS = ["test/netns/", "test/fuzz/"];
 /** Files named when all is well; all of them when something failed. */
 const SLOWEST_SHOWN = 5;
 
@@ -26,13 +29,14 @@ const only = process.env.ONLY ?? "";
 if (only !== "") console.log(`test: only files with ${only} in their path; this is not the whole`);
 
 const files = testFiles().filter((file) => file.includes(only));
-const isSerial = (file: string) => SERIAL_FOLDERS.some((folder) => file.startsWith(folder));
-await runGroup(
-  "unit and simulation",
-  files.filter((file) => !isSerial(file)),
-  2,
-);
-await runGroup("lab", files.filter(isSerial), 1);
+const inFolders = (folders: readonly string[]) =>
+  files.filter((file) => folders.some((folder) => file.startsWith(folder)));
+const labs = LAB_LANES.map(inFolders);
+const alone = inFolders(ALONE_FOLDERS);
+const others = files.filter((file) => ![...labs.flat(), ...alone].includes(file));
+await runGroup("unit and simulation", others, 2);
+await Promise.all(labs.map((lane, index) => runGroup(`labs, lane ${index + 1}`, lane, 1)));
+await runGroup("labs that measure", alone, 1);
 report();
 
 async function runGroup(name: string, group: readonly string[], concurrency: number): Promise<void> {
