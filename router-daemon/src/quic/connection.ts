@@ -15,6 +15,7 @@ import { ConnectionStreams } from "./connection-streams.ts";
 import { type FrameReader, QuicError, RESET_TOKEN_BYTES } from "./frames.ts";
 import {
   ACK_DELAY_EXPONENT,
+  ANNOUNCED_ACK_DELAY_MS,
   ATTEMPT_AFTER_MS,
   DRAIN_PROBE_TIMEOUTS,
   HANDSHAKE_TIMEOUT_MS,
@@ -162,7 +163,7 @@ export class Connection<Owner> extends ConnectionStreams<Owner> implements Packe
       maxStreamDataRemote: this.streamWindow,
       maxStreams: this.maxStreamsLocal,
       ackDelayExponent: ACK_DELAY_EXPONENT,
-      maxAckDelayMs: MAX_ACK_DELAY_MS,
+      maxAckDelayMs: ANNOUNCED_ACK_DELAY_MS,
       sourceCid: this.localCid,
       extendedDatagramBytes: host.limits.extendedDatagramBytes,
     });

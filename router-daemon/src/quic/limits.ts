@@ -61,10 +61,15 @@ export const STREAM_WINDOW_POOL_SHIFT = 2;
 export const WINDOW_UPDATE_SHIFT = 2;
 
 // ── acknowledgements (RFC 9000, 13.2) ───────────────────────────────────────────────────────────────────────────────
-/** What we announce: the default. */
+/** How long a peer may hold one back that has not said anything else. */
 export const MAX_ACK_DELAY_MS = 25;
+/**
+ * What we announce: what we do, and the pauses of a slow router. A peer waits so much longer before it sends its last packets again,
+ * which is what a small request that was lost waits for.
+ */
+export const ANNOUNCED_ACK_DELAY_MS = 8;
 export const ACK_DELAY_EXPONENT = 3;
-/** A lone packet is acknowledged after this: sooner than we promise, because peers measure with it. */
+/** A lone packet is acknowledged after this. */
 export const ACK_DELAY_MS = 2;
 /** Packets that ask for an acknowledgement at most before one leaves. */
 export const ACK_EVERY = 2;
