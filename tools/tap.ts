@@ -71,7 +71,9 @@ export class TapReader {
   }
 
   #note(title: string, nowMs: number): void {
-    const file = this.#singleFile === "" ? (title.split(" › ")[0] ?? title) : this.#singleFile;
+    // A title is the file's path without what all have in common, then the test's own.
+    const path = title.split(" › ").slice(0, -1);
+    const file = this.#singleFile !== "" ? this.#singleFile : path.length > 0 ? path.join("/") : title;
     const known = this.#files.get(file);
     if (known === undefined) this.#files.set(file, { first: this.#previous, last: nowMs, tests: 1 });
     else {

@@ -1,8 +1,8 @@
 /**
  * `make test`: the checks, then all tests, and one closing line made from AVA's own results.
  *
- * Three groups: what runs on a virtual clock or in one process goes side by side; so do, in two lanes, the labs whose tests wait
- * for something to become true and compare what arrived; what measures a rate or a delay in the kernel's network goes one file
+ * Three groups: what runs on a virtual clock or in one process goes side by side; so do, in lanes, the labs whose tests wait for
+ * something to become true and compare what arrived; what measures a rate or a delay in the kernel's network goes one file
  * after the other, since on two cores neighbours would spoil each other's timing.
  */
 import { spawn } from "node:child_process";
@@ -12,9 +12,13 @@ import { runChecks } from "./check.ts";
 import { closingLine, TapReader, type TestCount } from "./tap.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-/** Two lanes of labs that bear a neighbour, since their tests wait for a state and not for a moment. */
-const LAB_LANES = [["test/interop/"], ["test/luci/", "test/openwrt/"]];
-/** Folders whose files run alone. */
+/** Lanes of labs that bear neighbours, since their tests wait for a state and not for a moment. They wait more than they work. */
+const LAB_LANES = [
+  ["test/interop/"],
+  ["test/luci/", "test/netns/carried.test.ts", "test/netns/lifecycle.test.ts"],
+  ["test/openwrt/", "test/netns/quickjs.test.ts"],
+];
+/** What runs alone: the rest of these folders. */
 const ALONE_FOLDERS = ["test/netns/", "test/fuzz/"];
 /** Files named when all is well; all of them when something failed. */
 const SLOWEST_SHOWN = 5;
@@ -29,10 +33,10 @@ const only = process.env.ONLY ?? "";
 if (only !== "") console.log(`test: only files with ${only} in their path; this is not the whole`);
 
 const files = testFiles().filter((file) => file.includes(only));
-const inFolders = (folders: readonly string[]) =>
-  files.filter((file) => folders.some((folder) => file.startsWith(folder)));
-const labs = LAB_LANES.map(inFolders);
-const alone = inFolders(ALONE_FOLDERS);
+const startingWith = (starts: readonly string[]) =>
+  files.filter((file) => starts.some((start) => file.startsWith(start)));
+const labs = LAB_LANES.map(startingWith);
+const alone = startingWith(ALONE_FOLDERS).filter((file) => !labs.flat().includes(file));
 const others = files.filter((file) => ![...labs.flat(), ...alone].includes(file));
 await runGroup("unit and simulation", others, 2);
 await Promise.all(labs.map((lane, index) => runGroup(`labs, lane ${index + 1}`, lane, 1)));

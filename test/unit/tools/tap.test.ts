@@ -57,9 +57,13 @@ test("times are kept by file, slowest first", (t) => {
   reader.read("ok 1 - a › one\n", 1000);
   reader.read("ok 2 - b › one\n", 1500);
   reader.read("ok 3 - b › two\n", 4000);
+  reader.read("ok 4 - c › d › one\n", 4500);
+  reader.read("not ok 5 - slow.test.ts exited with a non-zero exit code: 1\n", 4600);
   t.deepEqual(reader.files, [
     { file: "b", seconds: 3, tests: 2 },
     { file: "a", seconds: 1, tests: 1 },
+    { file: "c/d", seconds: 0.5, tests: 1 },
+    { file: "slow.test.ts exited with a non-zero exit code: 1", seconds: 0.1, tests: 1 },
   ]);
   const single = new TapReader(0, "test/x.test.ts");
   single.read("ok 1 - one\n", 500);
