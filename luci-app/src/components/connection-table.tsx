@@ -20,7 +20,7 @@ const COLUMNS: readonly (readonly [SortKey, () => string, string])[] = [
   ["downBytes", () => _("↓ Bytes"), "5.8em"],
   ["upBytes", () => _("↑ Bytes"), "5.8em"],
   ["rttMs", () => _("RTT"), "4.4em"],
-  ["retransmittedShare", () => _("Repeated"), "5.3em"],
+  ["retransmittedShare", () => _("Repeated"), "6em"],
   ["ageMs", () => _("Age"), "5em"],
 ];
 const TEMPLATE = COLUMNS.map(([, , width]) => width).join(" ");
