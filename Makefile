@@ -46,7 +46,7 @@ format:        ## Format and mend what can be mended by itself
 	@tools/prepare.sh build
 	@npx biome check --write .
 
-test:          ## Everything: checks, unit, property, simulation, lab (under 10 minutes; ONLY=path for a part)
+test:          ## Everything: checks, unit, property, simulation, lab (about 10 minutes; ONLY=path for a part)
 	@tools/prepare.sh test
 	@$(MAKE) build quickjs
 	@$(MAKE) native ARCH=$(shell uname -m)
