@@ -10,22 +10,12 @@
  * ```
  * Input comes strictly before output: what a class pushes out stays valid only until it is given something again.
  */
-import { RUN_WORDS, RunEntry, RunHead, type SlotPool } from "kcp-ts";
-import {
-  EVENT_WORDS,
-  type Host,
-  type HostFailure,
-  PollEvent,
-  RX_WORDS,
-  TIMER_HANDLE,
-  TUN_READ_WORDS,
-  type UdpInfo,
-} from "./host/host.ts";
+import type { SlotPool } from "kcp-ts";
+import { EVENT_WORDS, type Host, PollEvent, TIMER_HANDLE, TUN_READ_WORDS } from "./host/host.ts";
 import { KCP_HEADER_BYTES, KcpFlag, readFlags, STATE_FLAGS } from "./kcp/packet.ts";
 import type { CarriedConnection, KcpPacketSink } from "./kcp/types.ts";
 import type { MeshNode } from "./mesh/node.ts";
 import type { PacketConsumer } from "./mesh/types.ts";
-import { RxFlag } from "./mesh/underlay.ts";
 import type { DestinationProxy } from "./proxy/destination.ts";
 import { BATCH_WORDS, TransmitBatch } from "./proxy/packet-batch.ts";
 import type { PlainPath } from "./proxy/plain-path.ts";
@@ -33,14 +23,12 @@ import type { SourceProxy } from "./proxy/source.ts";
 import { isQuicOpening } from "./quic/packet.ts";
 import type { TcpStack } from "./tcp/stack.ts";
 import type { FrameSink } from "./tcp/types.ts";
+import { type FollowersTaker, type PacketTaker, UdpInput } from "./udp-input.ts";
 import { PacketType } from "./wire/peer-header.ts";
 
-/** Datagrams taken from the kernel per call, and slots kept ready for them. */
-export const RX_BATCH = 256;
 /** Frames taken from the TUN per call: each may be a 64 KiB super-segment. */
 export const TUN_BATCH = 4;
 /** Calls per turn: a second one mostly learns, without asking the kernel, that there is no more. */
-const RX_BATCHES = 2;
 const TUN_BATCHES = 2;
 /** Ready handles taken per call. */
 export const EVENT_BATCH = 64;
@@ -48,13 +36,6 @@ export const EVENT_BATCH = 64;
 export const MAX_TURNS = 16;
 /** Turns of the connections of one endpoint in one turn of the loop. */
 const OUTPUT_TURNS = 8;
-/** Slots that are never lent to anything but reception: without them no acknowledgement could come in to free others. */
-export const RX_RESERVE_SLOTS = 2 * RX_BATCH;
-/**
- * With fewer free slots than this only small packets are let through: plain packets and acknowledgements go on. It is less
- * than what a KCP connection leaves alone when it keeps segments out of order, or the missing one could not come in.
- */
-const LAST_SLOTS = 64;
 /** A device that takes no more is written to again when the kernel says so, or after this time if it says nothing. */
 const TUN_RETRY_MS = 100;
 /** A datagram of more than this carries payload; when slots are scarce only smaller ones are let through. */
@@ -67,14 +48,8 @@ export interface Endpoint {
   poll(now: number, sink: KcpPacketSink): void;
   readonly nextTimeout: number;
 }
-/** An endpoint that takes packets which follow each other as one run. */
-export interface KcpInput extends Endpoint {
-  handleFollowers(words: Int32Array, at: number, count: number, now: number): boolean;
-}
-export type MeshInput = Pick<
-  MeshNode,
-  "handleReceived" | "noteFollowers" | "handleTimeout" | "nextTimeout" | "route"
->;
+export type KcpInput = Endpoint & FollowersTaker;
+export type MeshInput = PacketTaker & Pick<MeshNode, "handleTimeout" | "nextTimeout" | "route">;
 export type StackInput = Pick<TcpStack, "handleFrame" | "poll" | "nextTimeout">;
 
 /** Anything else that wants to be called at a time. */
@@ -115,13 +90,9 @@ export class DataPath implements PacketConsumer, FrameSink {
   readonly #pool: SlotPool;
   readonly #words: Int32Array;
   readonly #events: number;
-  readonly #rxSlots: number;
-  readonly #rxOut: number;
-  readonly #run: number;
   readonly #tunOut: number;
-  readonly #sockets = new Set<number>();
-  /** Usually none or one, and written twice per packet: a set would grow and shrink each time. */
-  readonly #readableSockets: number[] = [];
+  /** The sockets of the mesh. */
+  readonly udp: UdpInput;
   readonly batch: TransmitBatch;
   readonly counters: DataPathCounters = {
     turns: 0,
@@ -130,12 +101,6 @@ export class DataPath implements PacketConsumer, FrameSink {
     droppedQuicInputDisabled: 0,
     droppedNoRoute: 0,
   };
-  #rxReady = 0;
-  /** Of the slots kept ready, those that were taken in this batch: the pool will have to replace them. */
-  #owed = 0;
-  /** Who has got the last packet, if it was one of KCP; and the first packet of the batch that may have followers. */
-  #taker: KcpInput | undefined;
-  #aloneUntil = 0;
   /** When the first of the timed parts is due, as of the last turn. */
   #timedAt = Number.NEGATIVE_INFINITY;
   /** When the host's timer will fire. */
@@ -158,9 +123,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     this.#pool = pool;
     this.#words = host.memory.words;
     this.#events = host.memory.reserve(EVENT_BATCH * EVENT_WORDS * 4) / 4;
-    this.#rxSlots = host.memory.reserve(RX_BATCH * 4) / 4;
-    this.#rxOut = host.memory.reserve(RX_BATCH * RX_WORDS * 4) / 4;
-    this.#run = host.memory.reserve(RX_BATCH * RUN_WORDS * 4) / 4;
+    this.udp = new UdpInput(host, pool);
     this.#tunOut = host.memory.reserve(TUN_BATCH * TUN_READ_WORDS * 4) / 4;
     const batchWord = host.memory.reserve(BATCH_WORDS * 4) / 4;
     this.batch = new TransmitBatch((list, count) => host.send(list, count), pool, this.#words, batchWord);
@@ -182,33 +145,6 @@ export class DataPath implements PacketConsumer, FrameSink {
     this.#tun = handle;
     this.#tunReadable = handle >= 0;
     this.#tunFullUntil = Number.NEGATIVE_INFINITY;
-  }
-
-  /** Opens a UDP socket and reads it from now on: what the mesh uses as `udpOpen`. */
-  udpOpen(endpointOffset: number): UdpInfo | HostFailure {
-    const socket = this.#host.udpOpen(endpointOffset);
-    if ("handle" in socket) {
-      this.#sockets.add(socket.handle);
-      this.#noteReadable(socket.handle);
-    }
-    return socket;
-  }
-
-  udpClose(handle: number): void {
-    this.#sockets.delete(handle);
-    this.#noteDrained(handle);
-    this.#host.close(handle);
-  }
-
-  #noteReadable(socket: number): void {
-    if (!this.#readableSockets.includes(socket)) this.#readableSockets.push(socket);
-  }
-
-  #noteDrained(socket: number): void {
-    const at = this.#readableSockets.indexOf(socket);
-    if (at < 0) return;
-    const last = this.#readableSockets.pop()!;
-    if (last !== socket) this.#readableSockets[at] = last;
   }
 
   /** Everything that is ready or due; called by the host's `wake` and after commands from outside. */
@@ -252,7 +188,7 @@ export class DataPath implements PacketConsumer, FrameSink {
     if (this.#isForLater(length)) return false;
     const parts = this.#parts!;
     if (role === "source") {
-      this.#taker = parts.sourceEndpoint;
+      this.udp.taker = parts.sourceEndpoint;
       return parts.sourceEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
     }
     // Connections that were open when the switch was set live on; new ones are not heard.
@@ -260,7 +196,7 @@ export class DataPath implements PacketConsumer, FrameSink {
       this.counters.droppedKcpInputDisabled++;
       return false;
     }
-    this.#taker = parts.destinationEndpoint;
+    this.udp.taker = parts.destinationEndpoint;
     return parts.destinationEndpoint.handlePacket(fromPeerId, slot, offset, length, now);
   }
 
@@ -284,7 +220,7 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Slots are so scarce that a packet with payload has to be sent again. */
   #isForLater(length: number): boolean {
-    if (length <= CONTROL_BYTES || this.#pool.freeSlots - this.#owed >= LAST_SLOTS) return false;
+    if (length <= CONTROL_BYTES || !this.udp.isScarce(0)) return false;
     this.counters.droppedNoSlot++;
     return true;
   }
@@ -306,12 +242,7 @@ export class DataPath implements PacketConsumer, FrameSink {
   #turn(now: number): boolean {
     const parts = this.#parts!;
     this.counters.turns++;
-    let more = false;
-    // Backwards: a socket that is drained leaves its place to the last one.
-    for (let i = this.#readableSockets.length - 1; i >= 0; i--) {
-      const socket = this.#readableSockets[i];
-      if (socket !== undefined) more = this.#receive(socket, now) || more;
-    }
+    let more = this.udp.receive(parts.mesh, now);
     if (this.#tunReadable) more = this.#readTun(now) || more;
     if (this.#timedAt <= now)
       for (const timed of parts.timed) if (timed.nextTimeout <= now) timed.handleTimeout(now);
@@ -362,87 +293,14 @@ export class DataPath implements PacketConsumer, FrameSink {
       } else if (handle === this.#tun) {
         if ((events & PollEvent.readable) !== 0) this.#tunReadable = true;
         if ((events & PollEvent.writable) !== 0) this.#tunFullUntil = Number.NEGATIVE_INFINITY;
-      } else if (this.#sockets.has(handle)) {
+      } else if (this.udp.has(handle)) {
         // Errors (an ICMP unreachable) are consumed by reading.
-        if ((events & ~PollEvent.writable) !== 0) this.#noteReadable(handle);
+        if ((events & ~PollEvent.writable) !== 0) this.udp.noteReadable(handle);
       } else {
         this.#parts!.destination.handleSocket(handle, events, now);
       }
     }
     return count === EVENT_BATCH;
-  }
-
-  /** True when the socket may have more. */
-  #receive(socket: number, now: number): boolean {
-    for (let batches = 0; batches < RX_BATCHES; batches++) {
-      if (!this.#receiveBatch(socket, now)) return false;
-    }
-    return true;
-  }
-
-  #receiveBatch(socket: number, now: number): boolean {
-    while (this.#rxReady < RX_BATCH) {
-      const slot = this.#pool.alloc();
-      if (slot < 0) break;
-      this.#words[this.#rxSlots + this.#rxReady++] = slot;
-    }
-    // Without a slot nothing can be received, and the socket would not be reported again: it stays on the list.
-    if (this.#rxReady === 0) return false;
-    const count = this.#host.udpReceive(socket, this.#rxSlots, this.#rxReady, this.#rxOut);
-    if (count <= 0) {
-      this.#noteDrained(socket);
-      return false;
-    }
-    const mesh = this.#parts!.mesh;
-    let kept = 0;
-    this.#owed = 0;
-    this.#aloneUntil = 0;
-    for (let i = 0; i < count; i++) {
-      const at = this.#rxOut + i * RX_WORDS;
-      const slot = this.#words[this.#rxSlots + i]!;
-      this.#taker = undefined;
-      const taken = mesh.handleReceived(
-        slot,
-        this.#words[at]!,
-        this.#words[at + 1]!,
-        this.#words[at + 2]!,
-        this.#words[at + 3]!,
-        now,
-        socket,
-      );
-      if (!taken) {
-        this.#words[this.#rxSlots + kept++] = slot;
-        continue;
-      }
-      this.#owed++;
-      if (i + 1 < count && i >= this.#aloneUntil) i += this.#takeFollowers(i, count, now);
-    }
-    // Slots from the far end fill the places of those that were taken.
-    while (kept < count && count < this.#rxReady) {
-      this.#words[this.#rxSlots + kept++] = this.#words[this.#rxSlots + --this.#rxReady]!;
-    }
-    if (kept < count) this.#rxReady = kept;
-    return true;
-  }
-
-  /** Packets behind `i` that continue its stream go the same way, all at once. Returns how many were taken. */
-  #takeFollowers(i: number, count: number, now: number): number {
-    const entry = this.#rxOut + i * RX_WORDS;
-    const flags = this.#words[entry + 3]!;
-    if (this.#taker === undefined || (flags & RxFlag.datagram) !== 0) return 0;
-    const run = this.#run;
-    const found = this.#host.udpFollowers(entry, this.#rxSlots + i, count - i, run);
-    if (found <= 0) return 0;
-    const isScarce = this.#pool.freeSlots - this.#owed - found < LAST_SLOTS;
-    if (isScarce || !this.#taker.handleFollowers(this.#words, run, found, now)) {
-      this.#aloneUntil = i + found + 1;
-      return 0;
-    }
-    this.#owed += found;
-    const headerBytes = this.#words[run + RUN_WORDS + RunEntry.offset]! - this.#words[entry + RX_WORDS]!;
-    const bytes = this.#words[run + RunHead.bytes]! + found * headerBytes;
-    this.#parts!.mesh.noteFollowers(this.#words[entry + 2]!, flags, found, bytes);
-    return found;
   }
 
   /** True when the device may have more. */
@@ -511,7 +369,7 @@ export class DataPath implements PacketConsumer, FrameSink {
 
   /** Gives the receive slots back: the loop ends. */
   dispose(): void {
-    while (this.#rxReady > 0) this.#pool.free(this.#words[this.#rxSlots + --this.#rxReady]!);
+    this.udp.dispose();
   }
 
   /** The host's route for packets of a type to a peer, or -1. */

@@ -189,7 +189,7 @@ function measure(direction: "down" | "up"): void {
     kcpInput: () => true,
     quicInput: () => true,
   });
-  path.udpOpen(0);
+  path.udp.open(0);
 
   const far = new KcpEndpoint({ role: "destination", localPeerId: FAR, pool: farPool, random, limits });
   let conn: KcpConnection | undefined;
@@ -246,7 +246,7 @@ function measure(direction: "down" | "up"): void {
     const before = hostMs;
     const started = performance.now();
     inBatch = 0;
-    path.udpOpen(0);
+    path.udp.open(0);
     path.setTun(3);
     path.run();
     const spent = performance.now() - started - (hostMs - before);

@@ -3,7 +3,7 @@
  */
 import type { SlotPool } from "kcp-ts";
 import { type Config, tunMtu } from "../config/config.ts";
-import { type DataPath, RX_RESERVE_SLOTS, type Timed } from "../data-path.ts";
+import type { DataPath, Timed } from "../data-path.ts";
 import type { Host } from "../host/host.ts";
 import { KcpEndpoint } from "../kcp/endpoint.ts";
 import { KCP_HEADER_BYTES } from "../kcp/packet.ts";
@@ -22,6 +22,7 @@ import { QuicEndpoint } from "../quic/endpoint.ts";
 import type { QuicLimits } from "../quic/types.ts";
 import { TCP_REGION_BYTES } from "../tcp/limits.ts";
 import { TcpStack } from "../tcp/stack.ts";
+import { RX_RESERVE_SLOTS } from "../udp-input.ts";
 import { AEAD_TAIL_BYTES, PEER_HEADER_BYTES } from "../wire/peer-header.ts";
 import { TUNNEL_HEADER_BYTES } from "../wire/udp-tunnel.ts";
 import { VNET_BYTES } from "../wire/vnet.ts";
@@ -229,8 +230,8 @@ export function closeSession(session: Session, path: DataPath, now: number): voi
 /** The host as the mesh sees it: sockets it opens are read by the loop. */
 function underlay(host: Host, path: DataPath): Underlay {
   return {
-    udpOpen: (offset) => path.udpOpen(offset),
-    close: (handle) => path.udpClose(handle),
+    udpOpen: (offset) => path.udp.open(offset),
+    close: (handle) => path.udp.close(handle),
     linkSet: (link, socket, offset, connId) => host.linkSet(link, socket, offset, connId),
     linkClear: (link) => host.linkClear(link),
     identitySet: (peerId, offset) => host.identitySet(peerId, offset),
