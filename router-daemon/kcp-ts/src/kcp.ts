@@ -5,7 +5,7 @@ import type { SlotPool } from "./pool.ts";
 import { Arrival, ReceiveRing } from "./receive-ring.ts";
 import { Command, commandWord, HEADER_BYTES, readInt32, wireWord, writeHeader } from "./segment.ts";
 import { Sender } from "./sender.ts";
-import { RUN_WORDS, RunHead } from "./slot-run.ts";
+import { RUN_WORDS, RunEntry, RunHead } from "./slot-run.ts";
 import type { KcpStats } from "./stats.ts";
 import { Writer } from "./writer.ts";
 
@@ -271,8 +271,10 @@ export class Kcp {
 
   /** Moves the front slot with its bytes to the caller, who frees it. False: nothing to read. */
   takeSlot(out: TakenSlot): boolean {
-    if (!this.#ring.takeFront(out)) return false;
-    this.#handleRead();
+    if (this.takeSlots(ENTRY, 0, 1) === 0) return false;
+    out.slot = ENTRY[RunEntry.slot]!;
+    out.offset = ENTRY[RunEntry.offset]!;
+    out.length = ENTRY[RunEntry.length]!;
     return true;
   }
 
@@ -477,3 +479,5 @@ export class Kcp {
 const STARVED_RETRY_MS = 1;
 /** One pair for `read`: nothing of it outlives a call. */
 const PAIR = new Int32Array(2);
+/** A run of one slot for `takeSlot`, likewise. */
+const ENTRY = new Int32Array(RUN_WORDS);

@@ -235,22 +235,7 @@ export class ReceiveRing {
     this.#skipEmpty();
   }
 
-  /** Moves the front chunk to the caller: its slot, or -1 when nothing is readable. */
-  takeFront(out: { slot: number; offset: number; length: number }): boolean {
-    if (this.readableBytes === 0) return false;
-    const entries = this.#entries;
-    const entry = (this.read & this.mask) << ENTRY_SHIFT;
-    out.slot = entries[entry + SLOT]!;
-    out.offset = entries[entry + OFFSET]!;
-    out.length = entries[entry + LENGTH]!;
-    this.readableBytes -= out.length;
-    this.slots--;
-    this.#leaveFront();
-    this.#skipEmpty();
-    return true;
-  }
-
-  /** The same for up to `max` front chunks, as a run at `words[at]`; returns how many. */
+  /** Moves up to `max` front chunks to the caller, a run at `words[at]`; returns how many. */
   takeRun(words: Int32Array, at: number, max: number): number {
     const entries = this.#entries;
     const { mask, next } = this;

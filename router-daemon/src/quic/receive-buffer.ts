@@ -12,7 +12,7 @@
  * taken over where that is worth it; what fits behind the bytes before it is copied there, so that a peer that sends single bytes
  * cannot hold a slot per byte.
  */
-import type { SlotPool, SlotQuota, TakenSlot } from "kcp-ts";
+import { RUN_WORDS, RunEntry, type SlotPool, type SlotQuota } from "kcp-ts";
 import { MAX_HELD_PIECES } from "./limits.ts";
 
 /** What became of a frame's bytes. */
@@ -224,17 +224,19 @@ export class ReceiveBuffer {
     }
   }
 
-  /** Moves the front slot with its bytes to the caller, who frees it. False: nothing to read. */
-  takeFront(out: TakenSlot): boolean {
-    if (this.#count === 0) return false;
-    const cell = (this.#head & this.#mask) << SHIFT;
-    out.slot = this.#ring[cell + SLOT]!;
-    out.offset = this.#ring[cell + OFFSET]!;
-    out.length = this.#ring[cell + LENGTH]!;
-    this.readOffset += out.length;
-    this.#noteSlots(-1);
-    this.#shift();
-    return true;
+  /** Moves up to `max` front slots to the caller, who frees them: a run (`RunEntry`) at `words[at]`. Returns how many. */
+  takeRun(words: Int32Array, at: number, max: number): number {
+    const taken = Math.min(max, this.#count);
+    for (let entry = at; entry < at + taken * RUN_WORDS; entry += RUN_WORDS) {
+      const cell = (this.#head & this.#mask) << SHIFT;
+      words[entry + RunEntry.slot] = this.#ring[cell + SLOT]!;
+      words[entry + RunEntry.offset] = this.#ring[cell + OFFSET]!;
+      words[entry + RunEntry.length] = this.#ring[cell + LENGTH]!;
+      this.readOffset += this.#ring[cell + LENGTH]!;
+      this.#shift();
+    }
+    this.#noteSlots(-taken);
+    return taken;
   }
 
   /** Frees every slot; what was readable is gone. */

@@ -1,5 +1,4 @@
 /** What the proxy sees of a stream: KCP's surface, on a `StreamCore` as long as there is one. */
-import { RUN_WORDS, RunEntry, type TakenSlot } from "kcp-ts";
 import { decodeSyn, NO_REASON, reasonCode, reasonOf } from "../kcp/conn-data.ts";
 import type { DueHeap } from "../kcp/due-heap.ts";
 import {
@@ -172,16 +171,9 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
   takeSlots(words: Int32Array, at: number, max: number): number {
     if (this.readableBytes === 0) return 0;
     const core = this.#core!;
-    let taken = 0;
-    let bytes = 0;
-    for (; taken < max && core.receive.takeFront(TAKEN); taken++) {
-      const entry = at + taken * RUN_WORDS;
-      words[entry + RunEntry.slot] = TAKEN.slot;
-      words[entry + RunEntry.offset] = TAKEN.offset;
-      words[entry + RunEntry.length] = TAKEN.length;
-      bytes += TAKEN.length;
-    }
-    core.noteRead(bytes, this.#host.now);
+    const before = core.receive.readOffset;
+    const taken = core.receive.takeRun(words, at, max);
+    core.noteRead(core.receive.readOffset - before, this.#host.now);
     return taken;
   }
 
@@ -480,6 +472,4 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
 }
 
 const PAIR = new Int32Array(2);
-/** One slot on its way into a run: nothing of it outlives a call. */
-const TAKEN: TakenSlot = { slot: -1, offset: 0, length: 0 };
 const TARGET = new Uint8Array(MAX_TARGET_BYTES);

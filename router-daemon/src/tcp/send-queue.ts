@@ -2,6 +2,8 @@ import { RUN_WORDS, RunEntry, type SlotPool } from "kcp-ts";
 import { distance } from "./sequence.ts";
 
 const INITIAL_CAPACITY = 16;
+/** A run of one slot: nothing of it outlives a call. */
+const ENTRY = new Int32Array(RUN_WORDS);
 
 /**
  * What was handed over for sending and is not acknowledged yet: a ring of slots in the order of the stream.
@@ -40,17 +42,10 @@ export class SendQueue {
 
   /** Takes a slot with `length` > 0 bytes at arena `offset`. False = `maxSlots` are queued. */
   push(slot: number, offset: number, length: number): boolean {
-    if (this.#count === this.#slots.length) {
-      if (this.#count >= this.#maxSlots) return false;
-      this.#grow();
-    }
-    const place = (this.#head + this.#count) & (this.#slots.length - 1);
-    this.#slots[place] = slot;
-    this.#offsets[place] = offset;
-    this.#starts[place] = this.end;
-    this.#count++;
-    this.end = (this.end + length) | 0;
-    return true;
+    ENTRY[RunEntry.slot] = slot;
+    ENTRY[RunEntry.offset] = offset;
+    ENTRY[RunEntry.length] = length;
+    return this.pushRun(ENTRY, 0, 1);
   }
 
   /** Takes `count` slots with payload, a run (`RunEntry`) at `words[at]`: all, or none when more than `maxSlots` would be queued. */
