@@ -2,6 +2,7 @@ import type { HttpResponse } from "../http1/message.ts";
 import type { HttpServerOptions } from "../http1/server.ts";
 import { type ErrorCode, refusal } from "./error.ts";
 import { ANSWER_HEADERS, createHttpApp, MAX_BODY_BYTES } from "./http.ts";
+import type { InTurn } from "./in-turn.ts";
 import type { Tokens } from "./tokens.ts";
 import type { DaemonView } from "./view.ts";
 
@@ -9,9 +10,6 @@ import type { DaemonView } from "./view.ts";
 export const MAX_API_CLIENTS = 64;
 /** A request that is not complete by then is refused. */
 const REQUEST_TIMEOUT_MS = 10_000;
-
-/** Does a piece of work when it is its turn: those who ask must not get in the way of those who carry. */
-export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /** Puts the API behind an HTTP server: its messages to those of the web platform, which Hono reads and writes, and back. */
 export function apiFront(

@@ -4,7 +4,7 @@ import { MAX_ANSWER_BYTES } from "../ubus/limits.ts";
 import type { UbusObject, UbusReply } from "../ubus/object.ts";
 import { type ArgumentInfo, argumentInfo } from "./argument.ts";
 import { type Answer, type ErrorCode, type Refusal, refusal } from "./error.ts";
-import type { InTurn } from "./http-front.ts";
+import type { InTurn } from "./in-turn.ts";
 import { invoke } from "./invoke.ts";
 import { findMethod, METHOD_NAMES } from "./methods.ts";
 import type { DaemonView } from "./view.ts";

@@ -1,4 +1,5 @@
-import { apiFront, type InTurn } from "../api/http-front.ts";
+import { apiFront } from "../api/http-front.ts";
+import type { InTurn } from "../api/in-turn.ts";
 import type { DaemonView } from "../api/view.ts";
 import type { Streams } from "../host/streams.ts";
 import { serveHttp } from "../http1/server.ts";

@@ -1,5 +1,6 @@
 /** Where the daemon is seen from outside: the API's socket, loopback TCP for those who have a token, ubus. */
-import { apiFront, type InTurn } from "../api/http-front.ts";
+import { apiFront } from "../api/http-front.ts";
+import type { InTurn } from "../api/in-turn.ts";
 import type { EventRow } from "../api/rows.ts";
 import { MAX_TOKEN_LENGTH, MAX_TOKENS, Tokens } from "../api/tokens.ts";
 import type { DaemonView } from "../api/view.ts";

@@ -1,4 +1,4 @@
-import type { InTurn } from "../api/http-front.ts";
+import type { InTurn } from "../api/in-turn.ts";
 import type { EventRow } from "../api/rows.ts";
 import { createUbusObject, UBUS_EVENT, UBUS_PATH } from "../api/ubus-object.ts";
 import type { DaemonView } from "../api/view.ts";
