@@ -1,6 +1,7 @@
 /** Many who look do not slow down what is carried: the API waits for the data path, not the other way round. */
 import { Agent, get } from "node:http";
 import test from "ava";
+import { median } from "../bench/bench-plan.ts";
 import type { Runtime } from "./router.ts";
 import { LAN_TO_LAN, withPair } from "./two-routers.ts";
 
@@ -32,10 +33,6 @@ function lookers(socketPath: string): () => number {
     agent.destroy();
     return answers;
   };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 for (const runtime of ["node", "quickjs"] satisfies readonly Runtime[]) {
