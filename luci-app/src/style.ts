@@ -34,6 +34,7 @@ export const STYLE = `
 .kcp .kcp-headline { font-size: 1.25em; font-weight: 600; margin: 0 0 .2em }
 .kcp .kcp-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 7.4em), 1fr)); gap: .7em 1.2em; margin: .8em 0 0 }
 .kcp .kcp-facts > div { min-width: 0 }
+.kcp .kcp-facts > .wide { grid-column: span 2 }
 .kcp .kcp-facts dt { color: var(--kcp-muted); font-size: .88em; font-weight: 400; margin: 0; text-align: left; width: auto; float: none }
 .kcp .kcp-facts dd { margin: 0; overflow-wrap: anywhere }
 .kcp .kcp-problems { list-style: none; margin: .6em 0 0; padding: 0 }

@@ -20,6 +20,34 @@ const MAX_PAINT_ATTEMPTS = 10;
 /** The line for the main thread's work at one tick with a thousand connections. */
 const MAX_TICK_MS = 50;
 const PAGES = ["status", "connections", "peers", "settings", "diagnose"];
+/** What a page shows only after a click or two is looked at as well. */
+const UNFOLDED: readonly { readonly name: string; readonly unfold: (page: Page) => Promise<void> }[] = [
+  {
+    name: "connections",
+    unfold: async (page) => {
+      await page.getByLabel("Group by device").check();
+      await page.locator(".kcp-line:not(.closed)").first().click();
+      await page.getByRole("button", { name: "End this connection" }).waitFor();
+    },
+  },
+  {
+    name: "settings",
+    unfold: async (page) => {
+      for (const summary of await page.locator(".kcp summary").all()) await summary.click();
+      await page.getByRole("button", { name: "Import from EasyTier …" }).click();
+      await page.getByLabel("TOML text").fill('ipv4 = "10.91.0.9/24"\ndhcp = true\n');
+      await page.locator("#kcp-network-ipv4").fill("10.91.0.256/24");
+      await page.locator(".kcp-field-error").first().waitFor();
+    },
+  },
+  {
+    name: "diagnose",
+    unfold: async (page) => {
+      await page.getByRole("button", { name: "Examine" }).click();
+      await page.getByText("Measured to b").waitFor();
+    },
+  },
+];
 const SHOTS = join(OUT, "page");
 /** The pictures of docs/page.md. `PAGE_SHOTS=all` makes one of each page in each look. */
 const DOCUMENTED = [
@@ -266,7 +294,7 @@ test.serial(
         asked = await a.call("overview");
         const { page, close } = await visit(browser, shell.url, "connections");
         await page.getByText("10.91.0.1 stands for this router itself and for all devices").waitFor();
-        await page.locator(".kcp-line").first().click();
+        await page.locator(".kcp-line:not(.closed)").first().click();
         await page.getByRole("button", { name: "End this connection" }).click();
         const sentence = page.getByText("There is no live connection with id 7.", { exact: false });
         await sentence.waitFor();
@@ -349,6 +377,17 @@ test.serial(
             seen.received.some((body) => body.includes(SECRET)),
             `${name} was sent the secret`,
           );
+          await seen.close();
+        }
+        for (const { name, unfold } of UNFOLDED) {
+          const seen = await visit(browser, shell.url, name, { look: LOOKS[0] ?? raise() });
+          await seen.page.locator(".kcp .cbi-section").first().waitFor();
+          await unfold(seen.page);
+          for (const at of LOOKS.keys()) {
+            if (at > 0) await wear(seen.page, LOOKS[at] ?? raise());
+            await look(seen.page, `${name}-unfolded`, at);
+          }
+          t.deepEqual(seen.complaints, [], name);
           await seen.close();
         }
         // A page that is opened in a look finds the same as one that is put into it.

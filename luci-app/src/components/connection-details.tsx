@@ -22,12 +22,12 @@ export function ConnectionDetails({ row, devices, writable, onEnd, onHide }: Det
       </p>
       <Facts
         of={[
-          [_("Device"), `${devices.nameOf(hostOf(row.src))} (${row.src})`],
+          [_("Device"), `${devices.nameOf(hostOf(row.src))} (${row.src})`, "wide"],
           [_("Destination"), row.dst],
-          [_("Other node"), `${row.peerName} (${row.peerId})`],
+          [_("Other node"), `${row.peerName} (${row.peerId})`, "wide"],
           [_("State"), row.state],
           [_("Reason code"), row.reason],
-          [_("Begun"), clock(row.startTime)],
+          [_("Begun"), clock(row.startTime), "wide"],
           [_("Age"), duration(row.ageMs)],
           [_("Down"), `${bytes(row.downBytes)}, ${rate(row.downRate)}`],
           [_("Up"), `${bytes(row.upBytes)}, ${rate(row.upRate)}`],

@@ -68,9 +68,9 @@ function Peer({ peer, all }: { readonly peer: PeerRow; readonly all: readonly Pe
           [_("Received"), bytes(peer.rxBytes)],
           [_("Sent"), bytes(peer.txBytes)],
           [_("Takes"), takes(peer)],
-          [_("Version"), peer.version],
-          [_("Links"), peer.links.map(({ remote }) => remote).join(", ")],
-          [_("Subnets behind it"), peer.exportedSubnets.join(", ")],
+          [_("Version"), peer.version, "wide"],
+          [_("Links"), peer.links.map(({ remote }) => remote).join(", "), "wide"],
+          [_("Subnets behind it"), peer.exportedSubnets.join(", "), "wide"],
         ]}
       />
     </article>

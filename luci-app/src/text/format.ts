@@ -48,6 +48,7 @@ export function milliseconds(value: number | null): string {
 export function share(value: number | null): string {
   if (value === null) return UNKNOWN;
   const percent = value * 100;
+  if (percent > 0 && percent < 0.1) return "< 0.1 %";
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
 }
 

@@ -111,7 +111,11 @@ export const connectionSchema = row(
     upRate: count("From the client."),
     downRate: count("To the client."),
     rttMs: orNull(number("Smoothed round trip of the transport.")),
-    retransmittedShare: orNull(share("Transmissions that repeated a segment held for lost.")),
+    retransmittedShare: orNull(
+      share(
+        "Transmissions of this node that repeated a segment held for lost; null while fewer than 16 were sent.",
+      ),
+    ),
     ageMs: count("Since the SYN; stands still once closed."),
   },
   "One TCP connection.",

@@ -31,7 +31,7 @@ export function connectionRow(entry: Entry, now: number, clock: WallClock, find:
     upRate: Math.round(entry.upRate),
     downRate: Math.round(entry.downRate),
     rttMs: stats === undefined || stats.srttMs === 0 ? null : stats.srttMs,
-    retransmittedShare: stats === undefined ? null : stats.retransmittedShare,
+    retransmittedShare: stats?.retransmittedShare ?? null,
     ageMs: Math.round((entry.endedAt ?? now) - entry.startedAt),
   };
 }

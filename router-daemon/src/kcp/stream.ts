@@ -1,6 +1,6 @@
 /** The bytes of a connection: `Kcp`'s stream methods, counted, and safe to call in any state. */
 import type { Kcp } from "kcp-ts";
-import type { KcpConnectionStats } from "./types.ts";
+import { type KcpConnectionStats, MIN_SENT_FOR_SHARE } from "./types.ts";
 
 export abstract class CarriedStream {
   /** Exists from the moment bytes may flow until `release`, or until the connection ends with nothing left to read. */
@@ -15,7 +15,7 @@ export abstract class CarriedStream {
   #bytesDelivered = 0;
   /** Figures of the `Kcp` object that is gone. */
   #lastSrttMs = 0;
-  #lastRetransmittedShare = 0;
+  #lastRetransmittedShare: number | undefined;
 
   /** Output may have become due: the endpoint should poll this connection. */
   abstract requestPoll(): void;
@@ -148,6 +148,8 @@ export abstract class CarriedStream {
     if (this.kcp === undefined) return;
     const { srttMs, sent, retransmitted } = this.kcp.stats;
     this.#lastSrttMs = srttMs;
-    this.#lastRetransmittedShare = sent === 0 ? 0 : retransmitted / (sent + retransmitted);
+    const transmissions = sent + retransmitted;
+    this.#lastRetransmittedShare =
+      transmissions < MIN_SENT_FOR_SHARE ? undefined : retransmitted / transmissions;
   }
 }

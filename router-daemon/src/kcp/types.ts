@@ -102,12 +102,15 @@ export type RefusalReason =
   | "busy"
   | "far_end_reset";
 
+/** Fewer transmissions than this tell no share of repetitions: of two, one would be half. */
+export const MIN_SENT_FOR_SHARE = 16;
+
 /** Figures of one connection for the table of connections. */
 export interface KcpConnectionStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
-  /** Share of transmissions that repeated a segment held for lost, 0…1. */
-  readonly retransmittedShare: number;
+  /** Share of transmissions that repeated a segment held for lost, 0…1; undefined below `MIN_SENT_FOR_SHARE`. */
+  readonly retransmittedShare: number | undefined;
   /** Payload bytes accepted by `commit`/`write`. */
   readonly bytesSent: number;
   /** Payload bytes received in order. */

@@ -22,8 +22,8 @@ export const RATE_PERIOD_MS = 1000;
 export interface CarrierStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
-  /** Share of transmissions that repeated a segment held for lost, 0…1. */
-  readonly retransmittedShare: number;
+  /** Share of transmissions that repeated a segment held for lost, 0…1; undefined while too few tell. */
+  readonly retransmittedShare: number | undefined;
   /** Slots of the pool that it holds now. */
   readonly heldSlots: number;
 }

@@ -187,7 +187,7 @@ export class Connection<Owner> extends ConnectionStreams<Owner> implements Packe
     return this.recovery.roundTrip.isMeasured ? this.recovery.roundTrip.smoothedMs : 0;
   }
 
-  get retransmittedShare(): number {
+  get retransmittedShare(): number | undefined {
     return this.recovery.lostShare;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { CongestionController, CongestionFactory } from "kcp-ts";
 import { LossWindow, Pacer, RateSampler, SecondCopies, Stamp } from "kcp-ts/recovery";
+import { MIN_SENT_FOR_SHARE } from "../kcp/types.ts";
 import { ACK_DELAY_MS, PROBE_DATAGRAMS } from "./limits.ts";
 import type { PacketSpace } from "./packet-space.ts";
 import { RoundTrip } from "./round-trip.ts";
@@ -61,9 +62,9 @@ export class Recovery {
     this.#pacer = new Pacer(datagramBytes);
   }
 
-  /** Of the packets that asked for an acknowledgement. */
-  get lostShare(): number {
-    return this.sent === 0 ? 0 : this.lost / this.sent;
+  /** Of the packets that asked for an acknowledgement, 0…1; undefined below `MIN_SENT_FOR_SHARE`. */
+  get lostShare(): number | undefined {
+    return this.sent < MIN_SENT_FOR_SHARE ? undefined : this.lost / this.sent;
   }
 
   // ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -69,7 +69,7 @@ export class Stream<Owner> implements QuicStream<Owner>, StreamEvents {
   #isStopped = false;
   #stats: KcpConnectionStats = {
     srttMs: 0,
-    retransmittedShare: 0,
+    retransmittedShare: undefined,
     bytesSent: 0,
     bytesReceived: 0,
     heldSlots: 0,

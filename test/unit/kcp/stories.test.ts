@@ -42,6 +42,19 @@ test("the client is established one round trip after its SYN, and the greeting c
   t.deepEqual(source.flagsSent().slice(0, 2), [KcpFlag.syn, 0x0a]);
 });
 
+test("the share of repetitions is told once enough was sent to tell one", (t) => {
+  const { world, source, destination } = pair();
+  destination.plan = () => ({ send: 200_000, end: "never" });
+  const client = source.connect(5000, { send: 100, end: "never" }, 0);
+  world.run(5_000);
+  t.is(client.connection.stats.retransmittedShare, undefined, "one segment went this way");
+  t.is(
+    destination.talkers[0]!.connection.stats.retransmittedShare,
+    0,
+    "many went that way, and none was lost",
+  );
+});
+
 /** Drops the first `count` packets of a side with exactly these flags. */
 function dropFirst(side: Side, flags: number, count = 1): void {
   let left = count;

@@ -40,7 +40,14 @@ test("a span has its two largest units, and none that are zero behind the first"
 });
 
 test("small shares keep a digit", (t) => {
-  t.deepEqual([0, 0.004, 0.05, 0.5, 1].map(share), ["0 %", "0.4 %", "5.0 %", "50 %", "100 %"]);
+  t.deepEqual([0, 0.0004, 0.004, 0.05, 0.5, 1].map(share), [
+    "0 %",
+    "< 0.1 %",
+    "0.4 %",
+    "5.0 %",
+    "50 %",
+    "100 %",
+  ]);
 });
 
 test("sentences are filled in order, and what is filled in is not filled again", (t) => {
