@@ -29,8 +29,8 @@ export function ConnectionDetails({ row, devices, writable, onEnd, onHide }: Det
           [_("Reason code"), row.reason],
           [_("Begun"), clock(row.startTime), "wide"],
           [_("Age"), duration(row.ageMs)],
-          [_("Down"), `${bytes(row.downBytes)}, ${rate(row.downRate)}`],
-          [_("Up"), `${bytes(row.upBytes)}, ${rate(row.upRate)}`],
+          [_("Down"), `${bytes(row.downBytes)}, ${rate(row.downRate)}`, "wide"],
+          [_("Up"), `${bytes(row.upBytes)}, ${rate(row.upRate)}`, "wide"],
           [_("Round trip"), milliseconds(row.rttMs)],
           [_("Repeated packets"), share(row.retransmittedShare)],
         ]}
