@@ -27,7 +27,8 @@ export const STYLE = `
 .kcp .kcp-number { font-variant-numeric: tabular-nums; white-space: nowrap; text-align: right }
 .kcp .kcp-row { display: flex; flex-wrap: wrap; gap: .5em .8em; align-items: center }
 .kcp .kcp-grow { flex: 1 1 14em; min-width: 0 }
-.kcp .kcp-card { border: 1px solid var(--kcp-line); border-left-width: .4em; border-radius: .4em; padding: .8em 1em; margin: 0 0 1em }
+.kcp .kcp-card { border: 1px solid var(--kcp-line); border-left-width: .4em; border-radius: .4em; padding: .8em 1em; margin: 0 0 1em;
+  background: var(--kcp-back, transparent) }
 .kcp .kcp-card.good { border-left-color: var(--kcp-good) }
 .kcp .kcp-card.warn { border-left-color: var(--kcp-warn) }
 .kcp .kcp-card.bad { border-left-color: var(--kcp-bad) }

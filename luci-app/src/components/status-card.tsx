@@ -106,7 +106,7 @@ function Running({
           [_("Host name"), node?.hostname ?? ""],
           [_("Running for"), duration(state.uptimeMs.value)],
           [_("Connections"), fill(_("%s of at most %s"), connections.live, connections.limit)],
-          [_("Memory for payload"), <Memory key="memory" memory={memory} />],
+          [_("Memory for payload"), <Memory key="memory" memory={memory} />, "wide"],
           [_("Process"), bytes(memory.residentBytes)],
         ]}
       />

@@ -1,14 +1,18 @@
 /**
  * Dark or light? Themes tell it in many ways or not at all (conventions.md 2.8), so it is measured: the luminance of the first opaque
  * background behind the page. So is whether a section is a box of its own, since some themes that make it one leave the room within
- * to what is in it. The answers are attributes on the root, which the page's own few colours and paddings follow.
+ * to what is in it. The answers are attributes on the root, which the page's own few colours and paddings follow, and the colour of
+ * such a box, which its cards take.
  */
 
-/** Writes `data-kcp-theme` and `data-kcp-sections`, and keeps them true; returns what ends that. */
+/** Writes `data-kcp-theme`, `data-kcp-sections` and `--kcp-back`, and keeps them true; returns what ends that. */
 export function followTheme(root: HTMLElement): () => void {
   const update = () => {
     root.dataset.kcpTheme = isDark(root) ? "dark" : "light";
-    root.dataset.kcpSections = hasBoxes(root) ? "boxed" : "plain";
+    const { back, hasShadow } = sectionStyle(root);
+    const isBoxed = back !== undefined || hasShadow;
+    root.dataset.kcpSections = isBoxed ? "boxed" : "plain";
+    root.style.setProperty("--kcp-back", back ?? "");
   };
   const media = matchMedia("(prefers-color-scheme: dark)");
   media.addEventListener("change", update);
@@ -35,15 +39,18 @@ function isDark(root: HTMLElement): boolean {
   return false;
 }
 
-/** Has a section a background or a shadow? Asked of one that is there for a moment. */
-function hasBoxes(root: HTMLElement): boolean {
+/** A section's background, if it has one of its own, and its shadow. Asked of one that is there for a moment. */
+function sectionStyle(root: HTMLElement): { back: string | undefined; hasShadow: boolean } {
   const section = document.createElement("div");
   section.className = "cbi-section";
   root.append(section);
   const { backgroundColor, boxShadow } = getComputedStyle(section);
-  const boxed = colour(backgroundColor)[3] > 0.5 || (boxShadow !== "" && boxShadow !== "none");
+  const style = {
+    back: colour(backgroundColor)[3] > 0.5 ? backgroundColor : undefined,
+    hasShadow: boxShadow !== "" && boxShadow !== "none",
+  };
   section.remove();
-  return boxed;
+  return style;
 }
 
 /** Red, green, blue, and how opaque; nothing for what has no place in the document yet. */
