@@ -15,6 +15,7 @@ import { EVENT_OBJECT, MessageType, UbusStatus } from "./constants.ts";
 import {
   MAX_CALLS,
   MAX_MESSAGE_BYTES,
+  MAX_UNSENT_BYTES,
   RECONNECT_MAX_MS,
   RECONNECT_MIN_MS,
   REQUEST_TIMEOUT_MS,
@@ -57,8 +58,8 @@ export class UbusClient {
   #hasSubscribers = false;
   /** Calls that are being answered. */
   #calls = 0;
-  /** What we wrote last has not left yet: new calls are refused instead of piling up answers. */
-  #congested = false;
+  /** Bytes written since everything written had left. */
+  #unsentBytes = 0;
   /** When to connect, to give up on HELLO, or to ask for the object again. */
   #dueAt = NEVER;
   #pauseMs = RECONNECT_MIN_MS;
@@ -103,7 +104,7 @@ export class UbusClient {
         data: (bytes) => this.#handleBytes(bytes),
         ended: () => stream.destroy(),
         drained: () => {
-          this.#congested = false;
+          this.#unsentBytes = 0;
         },
         closed: (code) => this.#handleClosed(code),
       },
@@ -125,7 +126,7 @@ export class UbusClient {
     this.#objectId = 0;
     this.#listenerId = 0;
     this.#hasSubscribers = false;
-    this.#congested = false;
+    this.#unsentBytes = 0;
     if (this.#state === "closed") return;
     this.#retryLater();
     this.#setState("waiting", code === "" ? "the connection ended" : code);
@@ -234,6 +235,10 @@ export class UbusClient {
     const stream = this.#stream;
     const answer = (status: number, fields?: Uint8Array): void => {
       if (noReply === true || stream === undefined || stream !== this.#stream) return;
+      if (fields !== undefined && this.#isCongested) {
+        answer(UbusStatus.noMemory);
+        return;
+      }
       if (fields !== undefined) this.#send(MessageType.data, sequence, peer, { objectId, data: fields });
       this.#send(MessageType.status, sequence, peer, { status, objectId });
     };
@@ -241,7 +246,7 @@ export class UbusClient {
       answer(UbusStatus.notFound);
       return;
     }
-    if (this.#congested || this.#calls >= MAX_CALLS) {
+    if (this.#isCongested || this.#calls >= MAX_CALLS) {
       answer(UbusStatus.noMemory);
       return;
     }
@@ -272,7 +277,7 @@ export class UbusClient {
   /** Tells everybody who listens. False = not connected, or too long. */
   sendEvent(id: string, fields: BlobFields): boolean {
     const data = encodeFields({ id, data: fields }, MAX_MESSAGE_BYTES - ENVELOPE_BYTES);
-    if (data === undefined || this.#state !== "registered" || this.#congested) return false;
+    if (data === undefined || this.#state !== "registered" || this.#isCongested) return false;
     // The status that comes back answers no request of ours and is ignored.
     const sequence = this.#requests.nextSequence();
     return this.#send(MessageType.invoke, sequence, EVENT_OBJECT, {
@@ -284,7 +289,7 @@ export class UbusClient {
 
   /** Tells the subscribers of our object; nothing is sent while there are none. */
   notify(event: string, fields: BlobFields): boolean {
-    if (!this.#hasSubscribers || this.#congested) return false;
+    if (!this.#hasSubscribers || this.#isCongested) return false;
     const data = encodeFields(fields, MAX_MESSAGE_BYTES - ENVELOPE_BYTES);
     if (data === undefined) return false;
     const objectId = this.#objectId;
@@ -316,7 +321,12 @@ export class UbusClient {
     const stream = this.#stream;
     const bytes = encodeMessage({ type, sequence, peer, ...attributes });
     if (stream === undefined || bytes === undefined) return false;
-    if (!stream.write(bytes)) this.#congested = true;
+    this.#unsentBytes = stream.write(bytes) ? 0 : this.#unsentBytes + bytes.length;
     return true;
+  }
+
+  /** ubusd does not read: nothing long is added to what waits for it. */
+  get #isCongested(): boolean {
+    return this.#unsentBytes > MAX_UNSENT_BYTES;
   }
 }

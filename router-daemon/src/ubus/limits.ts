@@ -12,6 +12,8 @@ export const MAX_DEPTH = 16;
 export const MAX_FIELDS = 65_536;
 /** Our own requests that wait for an answer. */
 export const MAX_REQUESTS = 64;
+/** Answers and events that ubusd has not taken yet; what is asked for beyond is refused. As much as ubusd keeps for a client. */
+export const MAX_UNSENT_BYTES = 1024 * 1024;
 /** Calls of others that are being answered. */
 export const MAX_CALLS = 64;
 

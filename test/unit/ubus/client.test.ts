@@ -4,8 +4,10 @@ import { encodeFields } from "../../../router-daemon/src/ubus/blobmsg.ts";
 import { UbusClient, type UbusState } from "../../../router-daemon/src/ubus/client.ts";
 import { MessageType, UbusStatus } from "../../../router-daemon/src/ubus/constants.ts";
 import {
+  MAX_ANSWER_BYTES,
   MAX_CALLS,
   MAX_REQUESTS,
+  MAX_UNSENT_BYTES,
   RECONNECT_MAX_MS,
   RECONNECT_MIN_MS,
   REQUEST_TIMEOUT_MS,
@@ -15,9 +17,9 @@ import type { UbusObject, UbusReply } from "../../../router-daemon/src/ubus/obje
 import { UbusPipe } from "../../openwrt/pipe.ts";
 import { Ubusd } from "../../openwrt/ubusd.ts";
 
-const ok = (fields: object): UbusReply => ({
+const ok = (fields: object, maxBytes = 10_000): UbusReply => ({
   status: UbusStatus.ok,
-  data: encodeFields(fields, 10_000) ?? new Uint8Array(),
+  data: encodeFields(fields, maxBytes) ?? new Uint8Array(),
 });
 
 /** Answers `add` with the sum, `fail` with an error that has data, and everything else as unknown. */
@@ -279,31 +281,30 @@ test("requests beyond the bound, or without a connection, fail at once", async (
   t.is((await calls[0])?.status, UbusStatus.ok);
 });
 
-test("while what was written does not leave, calls are refused instead of piling up answers", async (t) => {
+test("while what was written does not leave, answers are bounded; short ones in a crowd are not refused", async (t) => {
   const pipe = new UbusPipe(new Ubusd(ids()));
-  let handled = 0;
-  const { client } = stage(pipe, {
-    ...calculator,
-    handle: async () => {
-      handled++;
-      return ok({});
-    },
-  });
+  const text = "x".repeat(100_000);
+  const { client } = stage(pipe, { ...calculator, handle: async () => ok({ text }, MAX_ANSWER_BYTES) });
   client.start();
   await pipe.run();
   const caller = stage(pipe, { ...calculator, path: "caller" });
   caller.client.start();
   await pipe.run();
+  const callAll = async (count: number) => {
+    const calls = Array.from({ length: count }, () => caller.client.call("calculator", "add", {}));
+    await pipe.run();
+    return (await Promise.all(calls)).map(({ status }) => status);
+  };
   pipe.takesMore = false;
-  const first = caller.client.call("calculator", "add", {});
-  await pipe.run();
-  pipe.takesMore = true;
-  t.is((await first).status, UbusStatus.ok);
-  const second = caller.client.call("calculator", "add", {});
-  await pipe.run();
-  t.is((await second).status, UbusStatus.noMemory);
-  t.is(handled, 1);
+  const fit = Math.ceil(MAX_UNSENT_BYTES / text.length);
+  t.deepEqual(await callAll(fit - 1), Array(fit - 1).fill(UbusStatus.ok));
+  // Those that were let in before the bound was reached are refused as well.
+  const answers = await callAll(5);
+  t.deepEqual(answers, [UbusStatus.ok, ...Array(4).fill(UbusStatus.noMemory)]);
   t.false(client.sendEvent("calculator.event", {}));
+  pipe.takesMore = true;
+  t.deepEqual(await callAll(1), [UbusStatus.noMemory]);
+  t.deepEqual(await callAll(2), [UbusStatus.ok, UbusStatus.ok], "what waited has left");
 });
 
 test("events go out while registered; notifications while somebody is subscribed", async (t) => {
