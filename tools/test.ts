@@ -10,6 +10,7 @@ import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { runChecks } from "./check.ts";
 import { closingLine, TapReader, type TestCount } from "./tap.ts";
+import { bundleOf, bundleTests } from "./test-bundle.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Lanes of labs that bear neighbours, since their tests wait for a state and not for a moment. They wait more than they work. */
@@ -38,6 +39,7 @@ const startingWith = (starts: readonly string[]) =>
 const labs = LAB_LANES.map(startingWith);
 const alone = startingWith(ALONE_FOLDERS).filter((file) => !labs.flat().includes(file));
 const others = files.filter((file) => ![...labs.flat(), ...alone].includes(file));
+await bundleTests(files);
 await runGroup("unit and simulation", others, 2);
 await Promise.all(labs.map((lane, index) => runGroup(`labs, lane ${index + 1}`, lane, 1)));
 await runGroup("labs that measure", alone, 1);
@@ -52,10 +54,11 @@ async function runGroup(name: string, group: readonly string[], concurrency: num
     "--tap",
     `--concurrency=${concurrency}`,
     ...(concurrency === 1 ? ["--serial"] : []),
-    ...group,
+    ...group.map(bundleOf),
   ];
   const ava = spawn(join(ROOT, "node_modules/.bin/ava"), args, {
     cwd: ROOT,
+    env: { ...process.env, AVA_BUNDLES: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let errors = "";

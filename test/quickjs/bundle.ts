@@ -1,7 +1,7 @@
 /** Makes one file that QuickJS runs out of a test file: AVA, Node's modules and globals are stand-ins (`inside/`). */
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
+import { inOwnPlace } from "../../tools/own-place.ts";
 
 const INSIDE = join(import.meta.dirname, "inside");
 
@@ -28,12 +28,7 @@ const standIns: Plugin = {
       return file === undefined ? undefined : { path: join(INSIDE, file) };
     });
     // Where a file was, also when it is part of a bundle.
-    plugin.onLoad({ filter: /\/(test|proto)\/.*\.ts$/ }, ({ path }) => ({
-      loader: "ts",
-      contents: readFileSync(path, "utf8")
-        .replaceAll("import.meta.url", JSON.stringify(`file://${path}`))
-        .replaceAll("import.meta.dirname", JSON.stringify(dirname(path))),
-    }));
+    plugin.onLoad({ filter: /\/(test|proto)\/.*\.ts$/ }, ({ path }) => inOwnPlace(path));
   },
 };
 
