@@ -13,6 +13,7 @@ static inline uint32_t load32be(const uint8_t *p) {
 static inline uint32_t load32le(const uint8_t *p) {
   return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
+static inline uint64_t load64le(const uint8_t *p) { return (uint64_t)load32le(p + 4) << 32 | load32le(p); }
 static inline void store16be(uint8_t *p, uint32_t v) {
   p[0] = (uint8_t)(v >> 8);
   p[1] = (uint8_t)v;
