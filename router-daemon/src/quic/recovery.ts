@@ -129,28 +129,38 @@ export class Recovery {
   handleRange(space: PacketSpace, low: number, high: number): void {
     const { sent } = space;
     if (high > space.largestAcked) space.largestAcked = high;
-    for (let record = sent.find(low); record < sent.tail && sent.number(record) <= high; record++) {
+    const first = sent.find(low);
+    const end = sent.find(high + 1);
+    let record = first;
+    while (record < end) {
       const cell = sent.cell(record);
-      const { cells } = sent;
-      const state = cells[cell + Record.state];
-      if (state === RecordState.acknowledged) continue;
-      const bytes = cells[cell + Record.bytes]!;
-      if (state === RecordState.flying) {
-        sent.settle(record, RecordState.acknowledged);
-        this.inflightBytes -= bytes;
-        const order = cells[cell + Stamp.order]!;
-        if (((order - space.newestOrder) | 0) > 0) space.newestOrder = order;
-        this.rates.handleTransmission(cells, cell, this.#nowUs);
-      } else {
-        // Given up too early.
-        cells[cell + Record.state] = RecordState.acknowledged;
-        this.spurious++;
-        const ageUs = (this.#nowUs - cells[cell + Stamp.sentAt]!) | 0;
-        this.#lossWindow.handleLate(ageUs, this.#rttUs, this.#nowMs);
-      }
-      this.rates.handleDelivered(bytes, cells[cell + Stamp.flags]!, this.#nowUs);
-      this.#owner.packetAcknowledged(space, record);
+      if (sent.cells[cell + Record.state] === RecordState.acknowledged) {
+        // The peer repeats its ranges in each ACK: what the last one said is passed over at once.
+        record += Math.max(1, sent.cells[cell + Record.skip]!);
+      } else this.#handleArrival(space, record++, cell);
     }
+    if (first < end) sent.cells[sent.cell(first) + Record.skip] = end - first;
+  }
+
+  #handleArrival(space: PacketSpace, record: number, cell: number): void {
+    const { sent } = space;
+    const { cells } = sent;
+    const bytes = cells[cell + Record.bytes]!;
+    if (cells[cell + Record.state] === RecordState.flying) {
+      sent.settle(record, RecordState.acknowledged);
+      this.inflightBytes -= bytes;
+      const order = cells[cell + Stamp.order]!;
+      if (((order - space.newestOrder) | 0) > 0) space.newestOrder = order;
+      this.rates.handleTransmission(cells, cell, this.#nowUs);
+    } else {
+      // Given up too early.
+      cells[cell + Record.state] = RecordState.acknowledged;
+      this.spurious++;
+      const ageUs = (this.#nowUs - cells[cell + Stamp.sentAt]!) | 0;
+      this.#lossWindow.handleLate(ageUs, this.#rttUs, this.#nowMs);
+    }
+    this.rates.handleDelivered(bytes, cells[cell + Stamp.flags]!, this.#nowUs);
+    this.#owner.packetAcknowledged(space, record);
   }
 
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,15 +196,12 @@ export class Recovery {
     space.lossAtMs = Infinity;
     this.#lossWindow.settle(this.#nowMs);
     const rttUs = this.#rttUs;
-    for (let record = sent.head; record < sent.tail; record++) {
+    this.#forget(space, rttUs);
+    for (let record = sent.firstFlying(); record < sent.tail; record++) {
       const cell = sent.cell(record);
       const { cells } = sent;
+      if (cells[cell + Record.state] !== RecordState.flying) continue;
       const ageUs = (this.#nowUs - cells[cell + Stamp.sentAt]!) | 0;
-      if (cells[cell + Record.state] !== RecordState.flying) {
-        const isDone = cells[cell + Record.state] === RecordState.acknowledged;
-        if (record === sent.head && (isDone || ageUs > REMEMBERED_ROUND_TRIPS * rttUs)) sent.forgetHead();
-        continue;
-      }
       const behind = (space.newestOrder - cells[cell + Stamp.order]!) | 0;
       if (behind <= 0) break;
       const graceUs = this.#lossWindow.graceUs(behind, rttUs);
@@ -206,6 +213,19 @@ export class Recovery {
         }
       }
       this.#giveUp(space, record, cell);
+    }
+  }
+
+  /** Forgets what is settled. A lost one is remembered for a while, and those behind it with it, as long as there is room. */
+  #forget(space: PacketSpace, rttUs: number): void {
+    const { sent } = space;
+    while (sent.head < sent.tail) {
+      const cell = sent.cell(sent.head);
+      const state = sent.cells[cell + Record.state];
+      if (state === RecordState.flying) return;
+      const ageUs = (this.#nowUs - sent.cells[cell + Stamp.sentAt]!) | 0;
+      if (state === RecordState.lost && ageUs <= REMEMBERED_ROUND_TRIPS * rttUs && !sent.isHalfFull) return;
+      sent.forgetHead();
     }
   }
 

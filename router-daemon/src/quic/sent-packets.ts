@@ -32,8 +32,11 @@ export const Item = {
 } as const;
 export const STREAM_ITEMS = 0x3f0;
 
-/** Words of a record beside those of `Stamp`. */
-export const Record = { bytes: 0, state: 1, items: 2, chunk: 3 } as const;
+/**
+ * Words of a record beside those of `Stamp`. `skip` of an acknowledged record: so many from it on are known to be acknowledged, or
+ * 0 where nobody has looked.
+ */
+export const Record = { bytes: 0, state: 1, items: 2, chunk: 3, skip: 4 } as const;
 export const RecordState = { flying: 0, acknowledged: 1, lost: 2 } as const;
 
 const FIRST_RECORDS = 16;
@@ -44,6 +47,8 @@ export class SentPackets {
   tail = 0;
   /** Records that are neither acknowledged nor lost. */
   flying = 0;
+  /** None before it is flying. */
+  #firstFlying = 0;
   #mask = FIRST_RECORDS - 1;
   #numbers = new Float64Array(FIRST_RECORDS);
   /** Largest packet number that the packet's own ACK frame told, -1 = it had none. */
@@ -57,6 +62,10 @@ export class SentPackets {
 
   get isFull(): boolean {
     return this.tail - this.head >= this.#maxRecords;
+  }
+
+  get isHalfFull(): boolean {
+    return 2 * (this.tail - this.head) >= this.#maxRecords;
   }
 
   cell(record: number): number {
@@ -95,6 +104,7 @@ export class SentPackets {
     cells[cell + Record.state] = RecordState.flying;
     cells[cell + Record.items] = items;
     cells[cell + Record.chunk] = chunk;
+    cells[cell + Record.skip] = 0;
     this.tail++;
     this.flying++;
     return cell;
@@ -110,6 +120,15 @@ export class SentPackets {
       else high = middle;
     }
     return low;
+  }
+
+  /** The oldest record that is neither acknowledged nor lost, or `tail`. */
+  firstFlying(): number {
+    let record = Math.max(this.#firstFlying, this.head);
+    while (record < this.tail && this.cells[this.cell(record) + Record.state] !== RecordState.flying)
+      record++;
+    this.#firstFlying = record;
+    return record;
   }
 
   settle(record: number, state: number): void {
