@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { LabProcess } from "../netns/process.ts";
 
 export interface ProcdOptions {
@@ -209,9 +209,19 @@ export class Procd {
     instance.process = child;
     instance.startedAt = performance.now();
     void child.exited.then(() => {
-      for (const line of child.lines) this.#options.log(line);
+      this.#logOutput(child, instance.definition);
       if (instance.process === child) this.#handleExit(instance);
     });
+  }
+
+  /** One level for each stream, as procd has it; what is not asked for is not logged. */
+  #logOutput(child: LabProcess, { command, params }: Definition): void {
+    const tag = basename(command[0] ?? "");
+    for (const [stream, level] of [["stdout", "info"] as const, ["stderr", "err"] as const]) {
+      if (params.get(stream)?.[0] !== "1") continue;
+      for (const line of child[stream].split("\n").filter((text) => text !== ""))
+        this.#options.log(`daemon.${level} ${tag}: ${line}`);
+    }
   }
 
   /** As ujail without folders of its own does it: the capabilities of the file are all there are. */

@@ -131,6 +131,8 @@ for (const format of ["ipk", "apk"] as const) {
 
         await root.must("/etc/init.d/kcp-router stop");
         await root.untilDevice(false);
+        t.regex(root.log, /^daemon\.info kcp-router: info: kcp-router \S+ runs as 10\.91\.0\.1/m);
+        t.notRegex(root.log, /^daemon\.err/m, "nothing went wrong");
         t.is(await root.ruleset(), rules);
         t.is(await root.networkState(), idle);
 
@@ -216,6 +218,7 @@ test.serial(
       t.regex(root.log, /the old configuration stays in force/);
       // A start is no way around it either: the daemon that runs is left alone.
       await root.shell("/etc/init.d/kcp-router start");
+      t.not((await root.shell("/etc/init.d/kcp-router restart")).status, 0);
       t.is(root.procd.pid("kcp-router"), first);
       t.regex(await root.ruleset(), /table inet kcp_router/);
 
@@ -223,6 +226,26 @@ test.serial(
       await root.shell("/etc/init.d/kcp-router start");
       t.is(root.procd.pid("kcp-router"), undefined);
       t.regex(root.log, /not started: the configuration is refused/);
+    });
+  },
+);
+
+test.serial(
+  "a firewall that was stopped, which deletes every table, brings ours back when it starts",
+  async (t) => {
+    await withRouter("ipk", async ({ root, install }) => {
+      await install(1);
+      await configure(root);
+      const rules = await root.ruleset();
+      await root.must("/etc/init.d/firewall stop");
+      t.is(await root.ruleset(), "");
+      await root.must("/etc/init.d/firewall start");
+      t.is(await root.ruleset(), rules);
+      // Without the device there is nothing to bring back.
+      await root.must("/etc/init.d/kcp-router stop");
+      await root.untilDevice(false);
+      await root.must("/etc/init.d/firewall stop; /etc/init.d/firewall start");
+      t.notRegex(await root.ruleset(), /kcp_router/);
     });
   },
 );

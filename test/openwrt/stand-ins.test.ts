@@ -134,6 +134,15 @@ test.serial(
       );
       await root.must("/etc/init.d/firewall reload");
       t.regex(await root.ruleset(), /policy drop/);
+      root.write(
+        "/etc/config/firewall",
+        "config include\n\toption type 'script'\n\toption path '/tmp/x'\n\toption fw4_compatible '1'\n",
+      );
+      root.write("/tmp/x", "echo included >>/tmp/seen\n");
+      await root.must("nft add table ip other; /etc/init.d/firewall stop");
+      t.is(await root.ruleset(), "");
+      await root.must("/etc/init.d/firewall start");
+      t.is(root.read("tmp/seen"), "included\n");
       await root.must(
         "ip link add test0 type veth peer name test1 && ip link set test0 up && ip link del test0",
       );

@@ -75,10 +75,8 @@ function withLists(manifest: Manifest): FileTree {
   tree.addText(`${base}.list`, lines(manifest.tree.entries.map(({ path }) => path)));
   if (manifest.conffiles.length > 0) {
     tree.addText(`${base}.conffiles`, lines(manifest.conffiles));
-    tree.addText(
-      `${base}.conffiles_static`,
-      lines(manifest.conffiles.map((path) => hashLine(manifest, path))),
-    );
+    const shipped = manifest.conffiles.filter((path) => manifest.tree.get(path) !== undefined);
+    tree.addText(`${base}.conffiles_static`, lines(shipped.map((path) => hashLine(manifest, path))));
   }
   return tree;
 }

@@ -17,7 +17,7 @@ export interface Manifest {
   readonly title: string;
   /** Lines. */
   readonly description: readonly string[];
-  /** Paths that upgrades and sysupgrade keep when they were changed. */
+  /** Paths that upgrades and sysupgrade keep when they were changed; the user may make some of them. */
   readonly conffiles: readonly string[];
   /** The package's own parts of the scripts, without `#!`; empty = none. */
   readonly scripts: { readonly postinst: string; readonly prerm: string; readonly postrm: string };
@@ -37,7 +37,6 @@ export function verifyManifest(manifest: Manifest): void {
     throw new Error(`Version "${manifest.version}" is not one that apk accepts: digits and dots, then -rN.`);
   }
   for (const path of manifest.conffiles) {
-    if (manifest.tree.get(path) === undefined)
-      throw new Error(`${path} is a conffile, but not in the package.`);
+    if (!/^(\/[^/]+)+$/.test(path)) throw new Error(`Conffile "${path}" is not the path of a file.`);
   }
 }

@@ -10,6 +10,8 @@ import { compileLmo } from "./lmo.ts";
 import type { Manifest } from "./manifest.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** Lists of files that sysupgrade keeps. */
+const KEPT = "/lib/upgrade/keep.d";
 
 /** The executable of one architecture, where the build leaves it. */
 export function executablePath(binary: string): string {
@@ -27,11 +29,15 @@ export function daemonPackage(architecture: string, executable: string): Manifes
     const path = from.startsWith("./") ? join(ROOT, "feeds/kcp-router", from) : executable;
     tree.add({ kind: "file", path: to, mode, content: readFileSync(path) });
   }
+  const shared = common("kcp-router", recipe);
+  // What the user makes beside the package is kept by sysupgrade, too: the build system lists it so.
+  const unshipped = shared.conffiles.filter((path) => tree.get(path) === undefined);
+  if (unshipped.length > 0) tree.addText(`${KEPT}/kcp-router`, unshipped.map((path) => `${path}\n`).join(""));
   const description = trimmedLines(recipe.part("description"));
   const depends = dependencies(recipe.fields.get("DEPENDS") ?? "");
   const title = recipe.fields.get("TITLE") ?? "";
   const section = recipe.fields.get("SECTION") ?? "";
-  return { ...common("kcp-router", recipe), architecture, depends, section, title, description, tree };
+  return { ...shared, architecture, depends, section, title, description, tree };
 }
 
 /** What the page brings for its own cache: LuCI's, and rpcd's list of rights. */

@@ -24,10 +24,17 @@ test("the daemon's package has program, configuration, init script and hotplug s
     ["/etc/hotplug.d/net/60-kcp-router", 0o644],
     ["/etc/init.d/kcp-router", 0o755],
     ["/etc/uci-defaults/60-kcp-router", 0o755],
+    ["/lib/upgrade/keep.d/kcp-router", 0o644],
     ["/usr/sbin/kcp-router", 0o755],
+    ["/usr/share/kcp-router/firewall.include", 0o644],
   ]);
-  t.deepEqual(daemon.conffiles, ["/etc/config/kcp-router"]);
   t.deepEqual(daemon.depends, ["kmod-tun"]);
+});
+
+test("sysupgrade keeps the configuration, and the tokens that the user may have made beside it", (t) => {
+  t.deepEqual(daemon.conffiles, ["/etc/config/kcp-router", "/etc/kcp-router.tokens"]);
+  const kept = daemon.tree.get("/lib/upgrade/keep.d/kcp-router");
+  t.is(kept?.kind === "file" ? String(kept.content) : "", "/etc/kcp-router.tokens\n");
 });
 
 test("the page's package is for every architecture and clears LuCI's caches", (t) => {
@@ -47,7 +54,7 @@ test("every shell script of the packages is understood by the shell of the route
     writeFileSync(path, text);
     t.notThrows(() => execFileSync("busybox", ["ash", "-n", path]), name);
   };
-  for (const script of ["init", "hotplug", "defaults"]) {
+  for (const script of ["init", "hotplug", "defaults", "include"]) {
     check(script, readFileSync(join(FEEDS, `kcp-router/files/kcp-router.${script}`), "utf8"));
   }
   for (const manifest of [daemon, pagePackage()]) {
