@@ -7,6 +7,8 @@ export interface CliIo {
   out(text: string): void;
   /** Writes to standard error. */
   err(text: string): void;
+  /** Writes to standard output what nobody need read: its closed end does not end the program. */
+  note(text: string): void;
   /** Calls a method of the daemon behind a socket. */
   request(socket: string, method: string, args: object): Promise<Answer<unknown> | Unreachable>;
   readonly files: FileAccess;

@@ -10,8 +10,12 @@ import type { ProcessSignals } from "./run.ts";
 /** The CLI's world on Node. */
 export function nodeIo(http: HttpCall): CliIo {
   return {
-    out: (text) => writeAll(1, text),
-    err: (text) => writeAll(2, text),
+    // A reader that goes away ends the program quietly.
+    out: (text) => {
+      if (!writeAll(1, text)) process.exit(0);
+    },
+    err: (text) => void writeAll(2, text),
+    note: (text) => void writeAll(1, text),
     request: (socket, method, args) => callApi(http, socket, method, args),
     files: nodeFiles,
     replaceFile,
@@ -20,8 +24,8 @@ export function nodeIo(http: HttpCall): CliIo {
   };
 }
 
-/** Whole text, synchronously: nothing is lost when the process ends right after. A closed pipe ends the program quietly. */
-function writeAll(fd: number, text: string): void {
+/** Whole text, synchronously: nothing is lost when the process ends right after. False = nobody reads any more. */
+function writeAll(fd: number, text: string): boolean {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) {
     try {
@@ -29,10 +33,10 @@ function writeAll(fd: number, text: string): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EAGAIN") continue;
-      if (code === "EPIPE" && fd === 1) process.exit(0);
-      return;
+      return code !== "EPIPE";
     }
   }
+  return true;
 }
 
 export const nodeFiles: FileAccess = {

@@ -34,6 +34,7 @@ export function quickJsIo(native: CliNative, http: HttpCall): CliIo {
       if (native.write(STDOUT, native.encodeUtf8(text)) < 0) native.exit(0);
     },
     err: (text) => void native.write(STDERR, native.encodeUtf8(text)),
+    note: (text) => void native.write(STDOUT, native.encodeUtf8(text)),
     request: (socket, method, args) => callApi(http, socket, method, args),
     files: quickJsFiles(native),
     replaceFile: (path, text) => {

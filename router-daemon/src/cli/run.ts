@@ -1,3 +1,4 @@
+import type { EventRow } from "../api/rows.ts";
 import type { Config } from "../config/config.ts";
 import { type FileAccess, loadConfig } from "../config/load.ts";
 import { type Problem, problemSentence } from "../config/problem.ts";
@@ -5,10 +6,16 @@ import type { Verified } from "../config/verify.ts";
 import { type CliIo, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./io.ts";
 import { safeJson, safeMessage } from "./safe-text.ts";
 
+/** Takes one line for the log. */
+export type PrintLine = (line: string, level: EventRow["level"]) => void;
+
 /** What a running daemon needs of the process around it. */
 export interface DaemonIo extends ProcessSignals {
-  /** Prints one line of the log to standard error. What could act on a terminal is made visible. */
-  print(line: string): void;
+  /**
+   * Prints one line of the log. What is good to know goes to standard output, the rest to standard error: procd gives the system's
+   * log one level for each. What could act on a terminal is made visible.
+   */
+  readonly print: PrintLine;
   /** Reads flags and files again, for a reload. Problems are returned, not printed. */
   loadConfig(): Verified;
   readonly readFile: FileAccess["read"];
@@ -48,7 +55,11 @@ export async function runCommand(
     return EXIT_OK;
   }
   const outcome = await runDaemon(loaded.config, {
-    print: (line) => io.err(`${safeMessage(line.replace(/[\r\n]+/g, " "))}\n`),
+    print: (line, level) => {
+      const text = `${safeMessage(line.replace(/[\r\n]+/g, " "))}\n`;
+      if (level === "info") io.note(text);
+      else io.err(text);
+    },
     loadConfig: () => loadConfig(sources),
     readFile: io.files.read,
     onStop: (callback) => signals.onStop(callback),

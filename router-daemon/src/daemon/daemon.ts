@@ -49,7 +49,7 @@ export interface DaemonServices {
   /** Version text of the engine, for `version`. */
   readonly engine: string;
   /** Prints one line of the log. */
-  print(line: string): void;
+  print(line: string, level: EventRow["level"]): void;
   /** Resolves a host name to addresses (text); never rejects, an empty list = it could not. */
   resolve(name: string): Promise<readonly string[]>;
   /** IPv4 addresses of this machine's interfaces, the TUN device left out. */

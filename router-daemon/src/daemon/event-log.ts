@@ -14,7 +14,7 @@ const EVENT_RANK: Readonly<Record<EventLevel, number>> = { error: 1, warning: 2,
 
 /** What the daemon did and saw: a ring for the API, and lines for the log. */
 export class EventLog {
-  readonly #print: (line: string) => void;
+  readonly #print: (line: string, level: EventLevel) => void;
   readonly #unixTime: () => number;
   readonly #observe: (row: EventRow) => void;
   readonly #rows: EventRow[] = [];
@@ -26,7 +26,7 @@ export class EventLog {
 
   /** `observe` is told of every event, printed or not. */
   constructor(
-    print: (line: string) => void,
+    print: (line: string, level: EventLevel) => void,
     unixTime: () => number,
     level: LogLevel,
     observe: (row: EventRow) => void = () => {},
@@ -51,14 +51,15 @@ export class EventLog {
     this.#rows.push(row);
     if (this.#rows.length > MAX_EVENTS) this.#rows.shift();
     this.#observe(row);
-    if (EVENT_RANK[level] <= RANK[this.#level]) this.#printLine(`${level}: ${message}`, now);
+    if (EVENT_RANK[level] <= RANK[this.#level]) this.#printLine(level, message, now);
   }
 
-  #printLine(line: string, now: number): void {
+  #printLine(level: EventLevel, message: string, now: number): void {
     if (now - this.#periodStart >= LOG_PERIOD_MS) {
       this.#periodStart = now;
       this.#printed = 0;
-      if (this.#suppressed > 0) this.#print(`warning: ${this.#suppressed} lines were left out of the log.`);
+      if (this.#suppressed > 0)
+        this.#print(`warning: ${this.#suppressed} lines were left out of the log.`, "warning");
       this.#suppressed = 0;
     }
     if (this.#printed >= MAX_LINES_PER_PERIOD) {
@@ -66,6 +67,6 @@ export class EventLog {
       return;
     }
     this.#printed++;
-    this.#print(line);
+    this.#print(`${level}: ${message}`, level);
   }
 }

@@ -40,7 +40,7 @@ export async function runDaemon(engine: Engine, config: Config, io: DaemonIo): P
       config,
       readSecretFile: io.readFile,
       now: () => host.now(),
-      onFailure: (error) => io.print(`error: API: ${String(error)}`),
+      onFailure: (error) => io.print(`error: API: ${String(error)}`, "error"),
     });
     void opening.then((opened) => {
       if (!opened.ok) {

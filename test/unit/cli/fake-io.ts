@@ -48,6 +48,9 @@ export class FakeTerminal {
       err: (text) => {
         this.stderr += text;
       },
+      note: (text) => {
+        this.stdout += text;
+      },
       request: async (socket, method, args): Promise<Answer<unknown> | Unreachable> => {
         this.asked.push(`${socket} ${method}`);
         if (socket === DEAD_SOCKET) return { ok: false, unreachable: "kcp-router is not running. Start it." };

@@ -75,13 +75,15 @@ test("the daemon reads its configuration again on request, and is told of signal
     const again = io.loadConfig();
     told.push(again.ok ? again.config.hostname : "refused");
     // `files` of the terminal is read when a command begins; the running daemon sees the file as it was.
-    io.print("one\nline \u001b[31m");
+    io.print("one\nline \u001b[31m", "warning");
+    io.print("good to know", "info");
     return { ok: true };
   };
   await shell.run("run", "-c", "a.toml");
   for (const callback of [...shell.reloadCallbacks, ...shell.stopCallbacks]) callback();
   t.deepEqual(told, ["box", "reload", "stop"]);
   t.is(shell.stderr, "one line \\u{1b}[31m\n");
+  t.is(shell.stdout, "good to know\n");
 });
 
 test("check says what run would say, and starts nothing", async (t) => {

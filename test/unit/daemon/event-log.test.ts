@@ -8,10 +8,15 @@ import {
 
 function make(level: "off" | "error" | "warn" | "info" = "info") {
   const lines: string[] = [];
+  const levels: string[] = [];
   return {
     lines,
+    levels,
     log: new EventLog(
-      (line) => lines.push(line),
+      (line, level) => {
+        lines.push(line);
+        levels.push(level);
+      },
       () => 1000,
       level,
     ),
@@ -27,12 +32,13 @@ test("the ring keeps the newest events, numbered without gaps", (t) => {
 });
 
 test("the level decides what is printed, not what is kept; it can change", (t) => {
-  const { log, lines } = make("warn");
+  const { log, lines, levels } = make("warn");
   log.add("info", "a", "not printed", 0);
   log.add("warning", "b", "printed", 0);
   log.level = "info";
   log.add("info", "c", "printed too", 0);
   t.deepEqual(lines, ["warning: printed", "info: printed too"]);
+  t.deepEqual(levels, ["warning", "info"]);
   t.is(log.rows.length, 3);
 });
 
