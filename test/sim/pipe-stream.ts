@@ -1,5 +1,6 @@
+import { ByteLog } from "../byte-log.ts";
 import type { PipeEnd } from "./pipe.ts";
-import { ByteLog, type Stream } from "./stream.ts";
+import type { Stream } from "./stream.ts";
 
 /** The service's end of a connection that the daemon's host has made. */
 export class PipeStream implements Stream {

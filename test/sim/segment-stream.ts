@@ -17,7 +17,6 @@ export class SegmentStream implements Stream {
   #isPassive = false;
   #opened: () => void = () => undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #copied = new Uint8Array(0);
 
   constructor(clock: Clock, emit: (segment: NaiveSegment) => void, options: Partial<ClientOptions>) {
     this.#clock = clock;
@@ -89,12 +88,10 @@ export class SegmentStream implements Stream {
   }
 
   received(): Uint8Array {
-    const { received } = this.client;
-    if (this.#copied.length !== received.length) this.#copied = Uint8Array.from(received);
-    return this.#copied;
+    return this.client.received;
   }
   get receivedBytes(): number {
-    return this.client.received.length;
+    return this.client.receivedBytes;
   }
   get hasEnded(): boolean {
     // While it does not read, bytes may lie in front of the end.

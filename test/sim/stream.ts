@@ -21,23 +21,3 @@ export interface Stream {
   pause(): void;
   resume(): void;
 }
-
-/** Bytes in the order of their arrival. */
-export class ByteLog {
-  #bytes = new Uint8Array(4096);
-  length = 0;
-
-  push(bytes: Uint8Array): void {
-    if (this.length + bytes.length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.length + bytes.length));
-      larger.set(this.#bytes.subarray(0, this.length));
-      this.#bytes = larger;
-    }
-    this.#bytes.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
-  }
-}

@@ -1,3 +1,4 @@
+import { ByteLog } from "../../byte-log.ts";
 import type { NaiveSegment } from "./naive.ts";
 
 /** What a client can and wants. */
@@ -46,8 +47,6 @@ const SEQUENCES = 2 ** 32;
 export class Client {
   readonly options: ClientOptions;
   state: ClientState = "closed";
-  /** Everything that arrived in order and was read. */
-  readonly received: number[] = [];
   /** The other side's FIN came after everything. */
   finReceived = false;
   /** False = what arrives stays in the buffer and the window closes. */
@@ -60,7 +59,7 @@ export class Client {
   silent = false;
 
   // Sending: position 0 is the first byte of data.
-  #outgoing: number[] = [];
+  readonly #outgoing = new ByteLog();
   #una = 0;
   #next = 0;
   #closing = false;
@@ -78,14 +77,15 @@ export class Client {
   // Receiving.
   #peerIsn = 0;
   #expected = 0;
-  /** By position: 1 = here, out of order; and the bytes. Both grow with need. */
+  /** Where the reader is; from here to `#expected` bytes wait for it. */
+  receivedBytes = 0;
+  /** By position: 1 = here, out of order; and the bytes, all that ever came. Both grow with need. */
   #have = new Uint8Array(1 << 16);
   #bytes = new Uint8Array(1 << 16);
   /** Bytes that are here out of order, and the end of the furthest. */
   #outOfOrder = 0;
   #furthest = 0;
   #finAt = -1;
-  #buffered: number[] = [];
   #ackAt = Number.POSITIVE_INFINITY;
   #unacked = 0;
   #recentTimestamp = 0;
@@ -102,6 +102,11 @@ export class Client {
 
   get nextTimeout(): number {
     return this.silent ? Number.POSITIVE_INFINITY : Math.min(this.#timerAt, this.#ackAt);
+  }
+
+  /** Everything that arrived in order and was read. */
+  get received(): Uint8Array {
+    return this.#bytes.subarray(0, this.receivedBytes);
   }
 
   /** All that was written, and the FIN if there is one, is acknowledged. */
@@ -135,7 +140,7 @@ export class Client {
 
   write(bytes: Uint8Array | number[], now: number): void {
     this.#now = now;
-    for (const byte of bytes) this.#outgoing.push(byte);
+    this.#outgoing.push(bytes);
     if (this.state === "open") this.#push();
   }
 
@@ -335,16 +340,14 @@ export class Client {
       return;
     }
     const limit = this.#expected + this.#window();
-    for (let index = 0; index < payload.length; index++) {
-      const at = position + index;
-      if (at >= this.#expected && at < limit) this.#keep(at, payload[index]!);
-    }
+    const from = Math.max(position, this.#expected);
+    this.#keep(from, payload.subarray(from - position, Math.max(0, limit - position)));
     const before = this.#expected;
-    while (this.#have[this.#expected] === 1) {
-      this.#have[this.#expected] = 0;
-      this.#outOfOrder--;
-      this.#buffered.push(this.#bytes[this.#expected]!);
-      this.#expected++;
+    if (this.#have[before] === 1) {
+      const gap = this.#have.indexOf(0, before);
+      this.#expected = gap < 0 ? this.#have.length : gap;
+      this.#have.fill(0, before, this.#expected);
+      this.#outOfOrder -= this.#expected - before;
     }
     if (this.#finAt === this.#expected && !this.finReceived) {
       this.finReceived = true;
@@ -358,27 +361,34 @@ export class Client {
     else this.#ackAt = Math.min(this.#ackAt, this.#now + this.options.delayedAckMs);
   }
 
-  #keep(at: number, byte: number): void {
-    if (at >= this.#have.length) {
-      const [have, bytes] = [new Uint8Array(2 * at), new Uint8Array(2 * at)];
+  #keep(at: number, arrived: Uint8Array): void {
+    if (arrived.length === 0) return;
+    const end = at + arrived.length;
+    // One more than is kept: behind the last byte there is always a gap.
+    if (end >= this.#have.length) {
+      const [have, bytes] = [new Uint8Array(2 * end), new Uint8Array(2 * end)];
       have.set(this.#have);
       bytes.set(this.#bytes);
       this.#have = have;
       this.#bytes = bytes;
     }
-    if (this.#have[at] === 0) this.#outOfOrder++;
-    this.#have[at] = 1;
-    this.#bytes[at] = byte;
-    if (at >= this.#furthest) this.#furthest = at + 1;
+    for (let position = at; position < end; position++) this.#outOfOrder += 1 - this.#have[position]!;
+    this.#have.fill(1, at, end);
+    this.#bytes.set(arrived, at);
+    this.#furthest = Math.max(this.#furthest, end);
+  }
+
+  /** The end of what is here in order; the FIN takes a position behind it. */
+  get #readable(): number {
+    return this.#expected - (this.finReceived ? 1 : 0);
   }
 
   #read(): void {
-    for (const byte of this.#buffered) this.received.push(byte);
-    this.#buffered = [];
+    this.receivedBytes = this.#readable;
   }
 
   #window(): number {
-    return Math.max(0, this.options.receiveBuffer - this.#buffered.length);
+    return Math.max(0, this.options.receiveBuffer - (this.#readable - this.receivedBytes));
   }
 
   #acknowledge(recent = -1): void {
@@ -420,13 +430,13 @@ export class Client {
 
   /** Sends up to `most` positions from `at` on (the FIN is one); returns how many. */
   #sendAt(at: number, most: number): number {
-    const bytes = this.#outgoing.slice(at, at + most);
+    const bytes = this.#outgoing.bytes.slice(at, at + most);
     const fin = this.#closing && at + bytes.length === this.#outgoing.length && bytes.length < most;
     if (bytes.length === 0 && !fin) return 0;
     const flags = ["ack"];
     if (at + bytes.length === this.#outgoing.length) flags.push("psh");
     if (fin) flags.push("fin");
-    this.#transmit(this.#segment(this.#sequenceOf(at), Uint8Array.from(bytes), flags));
+    this.#transmit(this.#segment(this.#sequenceOf(at), bytes, flags));
     this.#ackAt = Number.POSITIVE_INFINITY;
     this.#unacked = 0;
     const sent = bytes.length + (fin ? 1 : 0);

@@ -26,10 +26,17 @@ export interface NaiveSegment {
 
 const FLAG_NAMES = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
 
-export function naiveSum(bytes: Uint8Array): number {
+/** Of parts that lie one after the other. */
+export function naiveSum(...parts: Uint8Array[]): number {
   let sum = 0;
-  for (let index = 0; index < bytes.length; index++)
-    sum += index % 2 === 0 ? bytes[index]! * 256 : bytes[index]!;
+  let weight = 256;
+  for (const part of parts) {
+    for (let index = 0; index < part.length; index++) {
+      sum += part[index]! * weight;
+      // 256 and 1 in turns.
+      weight = 257 - weight;
+    }
+  }
   while (sum > 0xffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
   return sum;
 }
@@ -89,8 +96,7 @@ export function encodeFrame(segment: NaiveSegment, checksum: "full" | "partial" 
   tcpView.setUint16(14, segment.window);
   tcp.set(options, 20);
   const pseudo = pseudoHeader(segment.source, segment.destination, tcp.length + segment.payload.length);
-  const sum =
-    checksum === "full" ? 0xffff - naiveSum(concat(pseudo, tcp, segment.payload)) : naiveSum(pseudo);
+  const sum = checksum === "full" ? 0xffff - naiveSum(pseudo, tcp, segment.payload) : naiveSum(pseudo);
   tcpView.setUint16(16, sum);
   const ip = new Uint8Array(20);
   const ipView = new DataView(ip.buffer);
@@ -138,7 +144,7 @@ export function decodeFrame(frame: Uint8Array): NaiveSegment {
     if (view.getUint16(6, true) !== 20 || view.getUint16(8, true) !== 16)
       throw new Error("wrong checksum place");
     if (view.getUint16(46) !== naiveSum(pseudo)) throw new Error("wrong pseudo-header sum");
-  } else if (naiveSum(concat(pseudo, tcpBytes)) !== 0xffff) {
+  } else if (naiveSum(pseudo, tcpBytes) !== 0xffff) {
     throw new Error("wrong TCP checksum");
   }
   const gsoSize = view.getUint16(4, true);

@@ -92,7 +92,7 @@ test("whatever the client, the link and the order of things, every byte arrives 
         world.run(random.below(30));
       }
       world.until(() => server.reason !== undefined && client.allAcknowledged && client.finReceived, 400_000);
-      const same = (a: number[], b: Uint8Array) =>
+      const same = (a: Uint8Array, b: Uint8Array) =>
         a.length === b.length && a.every((byte, at) => byte === b[at]);
       if (!same(server.received, up))
         throw new Error(`upload differs: ${server.received.length} of ${up.length}`);

@@ -10,6 +10,7 @@ import type {
   TcpEvents,
   TcpStackOptions,
 } from "../../../router-daemon/src/tcp/types.ts";
+import { ByteLog } from "../../byte-log.ts";
 import { seededRandom } from "../../random.ts";
 import { Client, type ClientOptions } from "./client.ts";
 import { coalesce, cutSuperSegment, decodeFrame, encodeFrame, type NaiveSegment } from "./naive.ts";
@@ -68,7 +69,6 @@ export interface WorldOptions {
 /** The user of the stack for one flow: collects what comes, writes what it is told. */
 export class Server implements FlowReceiver {
   readonly flow: Flow;
-  readonly received: number[] = [];
   established = false;
   finished = false;
   reason: CloseReason | undefined;
@@ -79,8 +79,9 @@ export class Server implements FlowReceiver {
   /** What `receive` takes at most, whatever was promised. */
   takesAtMost = Number.POSITIVE_INFINITY;
   readonly #world: World;
-  #waiting: number[] = [];
-  /** Bytes of `#waiting` that the stack has taken. */
+  readonly #received = new ByteLog();
+  readonly #written = new ByteLog();
+  /** Bytes of `#written` that the stack has taken. */
   #taken = 0;
   #shutdownWaits = false;
 
@@ -90,13 +91,17 @@ export class Server implements FlowReceiver {
     this.budget = world.options.space;
   }
 
+  get received(): Uint8Array {
+    return this.#received.bytes;
+  }
+
   get space(): number {
     return Math.min(this.budget, this.#world.options.space);
   }
 
   receive(offset: number, length: number): number {
     const taken = Math.min(length, this.takesAtMost);
-    for (const byte of this.#world.pool.bytes.subarray(offset, offset + taken)) this.received.push(byte);
+    this.#received.push(this.#world.pool.bytes.subarray(offset, offset + taken));
     if (Number.isFinite(this.budget) && this.budget !== this.#world.options.space) {
       this.budget = Math.max(0, this.budget - taken);
     }
@@ -110,7 +115,7 @@ export class Server implements FlowReceiver {
   }
 
   write(bytes: Uint8Array | number[]): void {
-    for (const byte of bytes) this.#waiting.push(byte);
+    this.#written.push(bytes);
     this.push();
   }
 
@@ -120,7 +125,7 @@ export class Server implements FlowReceiver {
   }
 
   get waitingBytes(): number {
-    return this.#waiting.length - this.#taken;
+    return this.#written.length - this.#taken;
   }
 
   /** Hands as much to the stack as it takes, in slots of a KCP segment's size. */
@@ -133,15 +138,13 @@ export class Server implements FlowReceiver {
       this.lacksSlots = slot < 0;
       if (slot < 0) return;
       const offset = slot * pool.slotBytes + 100;
-      pool.bytes.set(this.#waiting.slice(this.#taken, this.#taken + length), offset);
+      pool.bytes.set(this.#written.bytes.subarray(this.#taken, this.#taken + length), offset);
       if (!this.flow.send(slot, offset, length)) {
         pool.free(slot);
         return;
       }
       this.#taken += length;
     }
-    this.#waiting = [];
-    this.#taken = 0;
     if (this.#shutdownWaits) this.flow.shutdown();
   }
 }
