@@ -29,6 +29,23 @@ const COMMON = {
   logLevel: "warning",
 } as const satisfies BuildOptions;
 
+/**
+ * In QuickJS a global is looked up by its name each time, a variable of the module is not: what the data path takes from globals is
+ * such a variable there.
+ */
+const GLOBALS: Readonly<Record<string, string>> = {
+  "Math.min": "Math_min",
+  "Math.max": "Math_max",
+  "Math.floor": "Math_floor",
+  "Math.ceil": "Math_ceil",
+  Infinity: "INFINITE",
+  "Number.POSITIVE_INFINITY": "INFINITE",
+  "Number.NEGATIVE_INFINITY": "MINUS_INFINITE",
+};
+const GLOBALS_BANNER = [...new Map(Object.entries(GLOBALS).map(([value, name]) => [name, value]))]
+  .map(([name, value]) => `const ${name} = ${value};`)
+  .join("\n");
+
 mkdirSync(join(OUT, "quickjs"), { recursive: true });
 const node = await build({
   ...COMMON,
@@ -45,6 +62,8 @@ const quickJs = await build({
   platform: "neutral",
   target: "es2023",
   external: ["kcp-router:native"],
+  define: GLOBALS,
+  banner: { js: GLOBALS_BANNER },
 });
 // The name ends in .js wherever it is copied to; this tells Node that it is a module.
 writeFileSync(join(OUT, "package.json"), '{ "type": "module" }\n');

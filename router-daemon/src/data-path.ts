@@ -45,10 +45,12 @@ const CONTROL_BYTES = 256;
 export interface Endpoint {
   handlePacket(fromPeerId: number, slot: number, offset: number, length: number, now: number): boolean;
   pollReady(): CarriedConnection<unknown> | undefined;
+  /** `pollReady` has something to say: a field, it is asked for in each turn. */
+  readonly hasNews: boolean;
   poll(now: number, sink: KcpPacketSink): void;
   readonly nextTimeout: number;
 }
-export type KcpInput = Endpoint & FollowersTaker;
+export type KcpInput = Endpoint & FollowersTaker & { readonly isStarving: boolean };
 export type MeshInput = PacketTaker & Pick<MeshNode, "handleTimeout" | "nextTimeout" | "route">;
 export type StackInput = Pick<TcpStack, "handleFrame" | "poll" | "nextTimeout">;
 
@@ -266,8 +268,10 @@ export class DataPath implements PacketConsumer, FrameSink {
   #pollEndpoints(now: number): void {
     const { sourceEndpoint, destinationEndpoint, quicSource, quicDestination } = this.#parts!;
     const sinks = this.#sinks;
-    this.#pollEndpoint(sourceEndpoint, sinks.kcpSource, now);
-    this.#pollEndpoint(destinationEndpoint, sinks.kcpDestination, now);
+    if (sourceEndpoint.nextTimeout <= now || sourceEndpoint.isStarving)
+      this.#pollEndpoint(sourceEndpoint, sinks.kcpSource, now);
+    if (destinationEndpoint.nextTimeout <= now || destinationEndpoint.isStarving)
+      this.#pollEndpoint(destinationEndpoint, sinks.kcpDestination, now);
     if (quicSource.nextTimeout <= now) this.#pollEndpoint(quicSource, sinks.quicSource, now);
     if (quicDestination.nextTimeout <= now) this.#pollEndpoint(quicDestination, sinks.quicDestination, now);
   }
@@ -325,13 +329,14 @@ export class DataPath implements PacketConsumer, FrameSink {
   /** Hands the endpoints' news to the proxies. True when there was any: it may have made room or output elsewhere. */
   #drainReady(now: number): boolean {
     const parts = this.#parts!;
-    const { source, destination } = parts;
-    // Both are always drained: `||` would leave the second one out.
-    const kcpSource = this.#drainOne(parts.sourceEndpoint, source, now);
-    const kcpDestination = this.#drainOne(parts.destinationEndpoint, destination, now);
-    const quicSource = this.#drainOne(parts.quicSource, source, now);
-    const quicDestination = this.#drainOne(parts.quicDestination, destination, now);
-    return kcpSource || kcpDestination || quicSource || quicDestination;
+    let any = false;
+    if (parts.sourceEndpoint.hasNews) any = this.#drainOne(parts.sourceEndpoint, parts.source, now);
+    if (parts.destinationEndpoint.hasNews)
+      any = this.#drainOne(parts.destinationEndpoint, parts.destination, now) || any;
+    if (parts.quicSource.hasNews) any = this.#drainOne(parts.quicSource, parts.source, now) || any;
+    if (parts.quicDestination.hasNews)
+      any = this.#drainOne(parts.quicDestination, parts.destination, now) || any;
+    return any;
   }
 
   #drainOne(endpoint: Endpoint, proxy: SourceProxy | DestinationProxy, now: number): boolean {

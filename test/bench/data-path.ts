@@ -1,5 +1,6 @@
 /**
- * What one carried connection costs the LAN's router: microseconds of the loop per KCP segment, without kernel and encryption.
+ * What one carried connection costs the LAN's router: microseconds of the loop per KCP segment, or per small request and its answer,
+ * without kernel and encryption.
  *
  *   npx tsx test/bench/data-path.ts [rounds]
  *
@@ -30,6 +31,9 @@ const MSS = 1448;
 const FRAME_BYTES = 40 * MSS;
 const TICK_MS = 0.5;
 const SEGMENTS = 20_000;
+/** Small requests in a round, one after the other, and bytes each way. */
+const REQUESTS = 2000;
+const REQUEST_BYTES = 64;
 /** Packets that come in together. */
 const BATCH = 64;
 const CLIENT = 0xc0a80102;
@@ -50,7 +54,7 @@ class Packets {
   }
 }
 
-function measure(direction: "down" | "up"): void {
+function measure(direction: "down" | "up" | "request"): void {
   let now = 1;
   const memory = new ArenaMemory(SLOTS, DEFAULT_SLOT_BYTES, 8 << 20);
   const { bytes, words } = memory;
@@ -212,7 +216,15 @@ function measure(direction: "down" | "up"): void {
       conn = ready;
       if ((ready.takeReady() & Ready.incoming) !== 0) ready.accept(now);
     }
-    if (conn !== undefined && conn.readableBytes > 0) conn.consume(conn.readableBytes);
+    let arrived = 0;
+    if (conn !== undefined && conn.readableBytes > 0) {
+      arrived = conn.readableBytes;
+      conn.consume(arrived);
+    }
+    if (direction === "request" && conn !== undefined && arrived > 0) {
+      conn.reserve(pairs, 0, 1);
+      conn.commit(REQUEST_BYTES);
+    }
     if (direction === "down" && conn !== undefined) {
       for (let count = conn.reserve(pairs, 0, 128); count > 0; count = conn.reserve(pairs, 0, 128)) {
         let room = 0;
@@ -276,8 +288,37 @@ function measure(direction: "down" | "up"): void {
     gsoSize: MSS,
     timestamps,
   });
+  const requestAt = frameAt + (96 << 10);
+  const requestBytes = put(requestAt, {
+    flags: new Set(["ack", "psh"]),
+    acknowledgement: start,
+    payload: new Uint8Array(REQUEST_BYTES),
+    timestamps,
+  });
   const ackBytes = put(frameAt, { flags: new Set(["ack"]), acknowledgement: start, timestamps });
   const moved = (): number => (direction === "down" ? delivered : (acknowledged - 1000) | 0);
+  const report = (each: number[], what: string, more: string): void => {
+    each.sort((a, b) => a - b);
+    const figures = `${each[each.length >> 1]!.toFixed(3)} us a ${what} [from ${each[0]!.toFixed(3)}]`;
+    console.log(`${direction.padEnd(7)} ${figures}, ${more}`);
+  };
+  if (direction === "request") {
+    const perRequest: number[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      let ms = 0;
+      let turns = 0;
+      for (let request = 0; request < REQUESTS; request++) {
+        writeBig(bytes, requestAt + SEQUENCE_AT, 1000 + sent);
+        writeBig(bytes, requestAt + ACK_AT, start + delivered);
+        frames.push(requestAt, requestBytes);
+        sent += REQUEST_BYTES;
+        for (const before = delivered; delivered === before; turns++) ms += turn();
+      }
+      if (round > 0) perRequest.push((ms * 1000) / REQUESTS);
+      if (round === rounds) report(perRequest, "request", `${(turns / REQUESTS).toFixed(1)} turns`);
+    }
+    return;
+  }
   const perSegment: number[] = [];
   for (let round = 0; round <= rounds; round++) {
     const until = moved() + SEGMENTS * (MTU - 24);
@@ -299,11 +340,7 @@ function measure(direction: "down" | "up"): void {
     }
     const segments = (moved() - begun) / (MTU - 24);
     if (round > 0) perSegment.push((ms * 1000) / segments);
-    if (round === rounds) {
-      perSegment.sort((a, b) => a - b);
-      const figures = `${perSegment[perSegment.length >> 1]!.toFixed(3)} us a segment [from ${perSegment[0]!.toFixed(3)}]`;
-      console.log(`${direction.padEnd(4)} ${figures}, ${(segments / turns).toFixed(1)} segments a turn`);
-    }
+    if (round === rounds) report(perSegment, "segment", `${(segments / turns).toFixed(1)} segments a turn`);
   }
 }
 
@@ -322,4 +359,4 @@ function writeBig(into: Uint8Array, at: number, value: number): void {
   into[at + 3] = value;
 }
 
-for (const direction of ["down", "up"] as const) measure(direction);
+for (const direction of ["down", "up", "request"] as const) measure(direction);

@@ -11,21 +11,16 @@ export interface Due {
 
 export class DueHeap<Item extends Due> {
   readonly #items: Item[] = [];
+  /** When the first item is due; Infinity when none is. A field: it is read many times for each change. */
+  nextAt = Infinity;
 
   get size(): number {
     return this.#items.length;
   }
 
-  /** When the first item is due; Infinity when none is. */
-  get nextAt(): number {
-    const first = this.#items[0];
-    return first === undefined ? Infinity : first.dueAt;
-  }
-
   /** The item that is due first, if that is not later than `now`; it stays in the heap until it is moved. */
   due(now: number): Item | undefined {
-    const first = this.#items[0];
-    return first !== undefined && first.dueAt <= now ? first : undefined;
+    return this.nextAt <= now ? this.#items[0] : undefined;
   }
 
   /** Adds or moves the item; Infinity takes it out. */
@@ -38,13 +33,14 @@ export class DueHeap<Item extends Due> {
       item.dueAt = dueAt;
       this.#items.push(item);
       this.#rise(item, this.#items.length - 1);
-      return;
+    } else {
+      const before = item.dueAt;
+      if (before === dueAt) return;
+      item.dueAt = dueAt;
+      if (dueAt < before) this.#rise(item, item.heapIndex);
+      else this.#sink(item, item.heapIndex);
     }
-    const before = item.dueAt;
-    if (before === dueAt) return;
-    item.dueAt = dueAt;
-    if (dueAt < before) this.#rise(item, item.heapIndex);
-    else this.#sink(item, item.heapIndex);
+    this.nextAt = this.#items[0]!.dueAt;
   }
 
   remove(item: Item): void {
@@ -53,10 +49,13 @@ export class DueHeap<Item extends Due> {
     if (at < 0) return;
     item.heapIndex = -1;
     const last = this.#items.pop()!;
-    if (last === item) return;
-    // The last item fills the gap; one of the two moves is a no-op.
-    this.#rise(last, at);
-    this.#sink(last, last.heapIndex);
+    if (last !== item) {
+      // The last item fills the gap; one of the two moves is a no-op.
+      this.#rise(last, at);
+      this.#sink(last, last.heapIndex);
+    }
+    const first = this.#items[0];
+    this.nextAt = first === undefined ? Infinity : first.dueAt;
   }
 
   #rise(item: Item, from: number): void {

@@ -84,6 +84,9 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   #nextConv: number;
   #now = 0;
 
+  /** `pollReady` has something to say. */
+  hasNews = false;
+
   // ── intrusive lists ───────────────────────────────────────────────────────────────────────────────────────────
   #readyHead: Connection<Owner> | undefined = undefined;
   #readyTail: Connection<Owner> | undefined = undefined;
@@ -257,7 +260,10 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   pollReady(): KcpConnection<Owner> | undefined {
     for (;;) {
       const connection = this.#readyHead;
-      if (connection === undefined) return undefined;
+      if (connection === undefined) {
+        this.hasNews = false;
+        return undefined;
+      }
       this.#readyHead = connection.nextReady;
       if (this.#readyHead === undefined) this.#readyTail = undefined;
       connection.nextReady = undefined;
@@ -278,9 +284,9 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
       this.#due.remove(connection);
       connection.handleTimeout(now);
     }
-    this.#pingRound(now);
-    this.#feedStarved();
-    this.#pollConnections(now);
+    if (now >= this.#pingAt) this.#pingRound(now);
+    if (this.#starved.length !== 0) this.#feedStarved();
+    if (this.#pollHead !== undefined) this.#pollConnections(now);
     output.end();
   }
 
@@ -298,6 +304,11 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   get nextTimeout(): number {
     if (this.#pollHead !== undefined || this.#strays.count > 0) return this.#now;
     return Math.min(this.#due.nextAt, this.#pingAt);
+  }
+
+  /** Connections wait for slots that others may give back at any time: `poll` is worth calling although it is not due. */
+  get isStarving(): boolean {
+    return this.#starved.length !== 0;
   }
 
   /**
@@ -347,7 +358,6 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
 
   /** proxies.md 3.8: every connection about every ten seconds, a few milliseconds apart. */
   #pingRound(now: number): void {
-    if (now < this.#pingAt) return;
     if (this.#pingIndex < 0) {
       this.#pingIndex = this.#list.length - 1;
       this.#roundStartedAt = now;
@@ -380,6 +390,7 @@ export class KcpEndpoint<Owner = unknown> implements ConnectionHost<Owner> {
   markReady(connection: Connection<Owner>): void {
     if (connection.isReady) return;
     connection.isReady = true;
+    this.hasNews = true;
     if (this.#readyTail === undefined) this.#readyHead = connection;
     else this.#readyTail.nextReady = connection;
     this.#readyTail = connection;

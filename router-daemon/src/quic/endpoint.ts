@@ -78,6 +78,8 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
   readonly #starved: Stream<Owner>[] = [];
 
   // ── intrusive lists ───────────────────────────────────────────────────────────────────────────────────────────────
+  /** `pollReady` has something to say. */
+  hasNews = false;
   #readyHead: Stream<Owner> | undefined = undefined;
   #readyTail: Stream<Owner> | undefined = undefined;
   /** Connections that may have output, in the order of their turns. */
@@ -344,7 +346,10 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
   pollReady(): QuicStream<Owner> | undefined {
     for (;;) {
       const stream = this.#readyHead;
-      if (stream === undefined) return undefined;
+      if (stream === undefined) {
+        this.hasNews = false;
+        return undefined;
+      }
       this.#readyHead = stream.nextReady;
       if (this.#readyHead === undefined) this.#readyTail = undefined;
       stream.nextReady = undefined;
@@ -436,6 +441,7 @@ export class QuicEndpoint<Owner = unknown> implements ConnectionHost<Owner>, Str
   markReady(stream: Stream<Owner>): void {
     if (stream.isReady || stream.isReleased) return;
     stream.isReady = true;
+    this.hasNews = true;
     if (this.#readyTail === undefined) this.#readyHead = stream;
     else this.#readyTail.nextReady = stream;
     this.#readyTail = stream;

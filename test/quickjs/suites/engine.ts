@@ -115,8 +115,41 @@ test("private names of a class and of its base are different things", (t) => {
   t.false(Base.isOne({}));
 });
 
-test("a private field of something else, and `this` before `super`, are still errors", (t) => {
-  t.throws(() => Base.read({} as Base), { instanceOf: TypeError });
+test("private fields of classes made by one function, of static ones and of accessors are found", (t) => {
+  const make = (start: number) =>
+    class Counter {
+      static #made = 0;
+      #count = start;
+      constructor() {
+        Counter.#made++;
+      }
+      static get made(): number {
+        return Counter.#made;
+      }
+      get #next(): number {
+        return this.#count + 1;
+      }
+      step(): number {
+        this.#count = this.#next;
+        this.#count += 1;
+        return this.#count++;
+      }
+      get count(): number {
+        return this.#count;
+      }
+    };
+  const [One, Two] = [make(0), make(100)];
+  const [one, two] = [new One(), new Two()];
+  t.is(one.step(), 2);
+  t.is(two.step(), 102);
+  t.deepEqual([one.count, two.count, One.made, Two.made], [3, 103, 1, 1]);
+  t.is(JSON.stringify(one), "{}");
+  t.deepEqual({ ...one }, {});
+  t.deepEqual(Reflect.ownKeys(one), []);
+});
+
+test("of something else a private field is undefined, and `this` before `super` is still an error", (t) => {
+  t.is(Base.read({} as Base), undefined as never);
   class Hasty extends Base {
     constructor() {
       const early = (): unknown => this;
@@ -125,4 +158,62 @@ test("a private field of something else, and `this` before `super`, are still er
     }
   }
   t.throws(() => new Hasty(), { instanceOf: ReferenceError });
+});
+
+test("getters are asked on the object, on its prototypes and through what a variable holds", (t) => {
+  class Far {
+    value = 1;
+    get doubled(): number {
+      return this.value * 2;
+    }
+    get failing(): never {
+      throw new RangeError("no");
+    }
+  }
+  class Near extends Far {
+    get own(): number {
+      return this.doubled + 1;
+    }
+  }
+  const near = new Near();
+  t.is(near.own, 3);
+  const { doubled } = near;
+  t.is(doubled, 2);
+  t.throws(() => near.failing, { instanceOf: RangeError });
+  const only = Object.defineProperty({}, "written", { set: () => undefined }) as { written?: number };
+  t.is(only.written, undefined);
+  // The variable loses the object while its getter runs.
+  const ask = (of: { readonly last: number }): number => of.last;
+  let it: { readonly last: number } | undefined = {
+    get last(): number {
+      it = undefined;
+      return this === undefined ? 0 : near.own;
+    },
+  };
+  t.is(ask(it), 3);
+  t.true((it as unknown) === undefined);
+});
+
+test("numbers of both kinds compare, and branch, as they should", (t) => {
+  const numbers = [0, -0, 1, -1, 0.5, 2 ** 31, -(2 ** 31) - 1, 1e300, Number.NaN, Infinity, -Infinity];
+  const asText = (value: boolean): string => (value ? "1" : "0");
+  for (const a of numbers) {
+    for (const b of numbers) {
+      let branches = "";
+      if (a < b) branches += "<";
+      if (a <= b) branches += "[";
+      if (a > b) branches += ">";
+      if (a >= b) branches += "]";
+      if (a === b) branches += "=";
+      if (a !== b) branches += "!";
+      const difference = Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.sign(a === b ? 0 : a - b);
+      const expected = { "-1": "<[!", 0: "[]=", 1: ">]!", NaN: "!" }[String(difference)];
+      t.true(branches === expected, `${a} ${b}: ${branches}`);
+      t.is([a < b, a >= b].map(asText).join(""), difference < 0 ? "10" : difference >= 0 ? "01" : "00");
+    }
+  }
+  let turns = 0;
+  for (let at = 0.5; at < 5; at++) turns++;
+  t.is(turns, 5);
+  t.true("b" > "a" && !("b" < "a") && 2n > 1);
 });
