@@ -1,7 +1,7 @@
 import type { Timers } from "../host/timers.ts";
 
 /** Part of the time that answering may take while the data path is at work … */
-export const BUSY_SHARE = 0.04;
+export const BUSY_SHARE = 0.03;
 /** … and while it is idle: so little that what begins to move finds its turns, and is noticed. */
 export const IDLE_SHARE = 0.25;
 /** Time whose share may be used in one go, by those who ask now and then. */
