@@ -5,6 +5,7 @@ import {
   type CongestionFactory,
   Limit,
 } from "./congestion.ts";
+import { FLOAT_ZERO } from "./float-zero.ts";
 import { RateFilter } from "./rate-filter.ts";
 
 /** In flight before anything was measured. */
@@ -78,7 +79,7 @@ export class DeliveryRateController implements CongestionController {
   #minRttAtMs = 0;
 
   // Rounds.
-  #roundEndBytes = 0;
+  #roundEndBytes = FLOAT_ZERO;
   #roundAckedBytes = 0;
   #roundLostBytes = 0;
   /** Delivered in a row with a round trip that shows a queue. */

@@ -1,4 +1,5 @@
 import { type AckSample, Limit } from "./congestion.ts";
+import { FLOAT_ZERO } from "./float-zero.ts";
 import { Stamp, StampFlag } from "./stamp.ts";
 
 /** A rate over less than this share of the smallest round trip is an accident of timing. */
@@ -17,28 +18,28 @@ export interface RttEstimate {
  * delivering counts, so that acknowledgements which were held up and come in one burst do not look like a fast path.
  */
 export class RateSampler {
-  deliveredBytes = 0;
+  deliveredBytes = FLOAT_ZERO;
   /** Something was acknowledged since the last `take`. */
   pending = false;
   readonly #sample: AckSample = {
-    nowMs: 0,
+    nowMs: FLOAT_ZERO,
     ackedBytes: 0,
     lostBytes: 0,
     quietAckedBytes: 0,
     quietLostBytes: 0,
-    rttMs: -1,
-    smoothedRttMs: 0,
-    rateBytesPerMs: 0,
+    rttMs: FLOAT_ZERO,
+    smoothedRttMs: FLOAT_ZERO,
+    rateBytesPerMs: FLOAT_ZERO,
     limit: Limit.path,
-    deliveredBytes: 0,
-    priorDeliveredBytes: 0,
+    deliveredBytes: FLOAT_ZERO,
+    priorDeliveredBytes: FLOAT_ZERO,
     inflightBytes: 0,
   };
   #deliveredAtUs = 0;
   #flightAtUs = 0;
   /** What limits the sender, and up to which count of delivered bytes what is in flight was limited by it. */
   #limit: number = Limit.path;
-  #limitedUntil = 0;
+  #limitedUntil = FLOAT_ZERO;
 
   // The newest transmission that was acknowledged since the last `take`.
   #sampled = false;

@@ -8,6 +8,7 @@
  * ```
  */
 import type { SlotPool, SlotQuota } from "kcp-ts";
+import { FLOAT_ZERO } from "kcp-ts/recovery";
 import type { ConnectionHost } from "./connection.ts";
 import { QuicError } from "./frames.ts";
 import { INITIAL_STREAM_WINDOW, STREAM_WINDOW_POOL_SHIFT, WINDOW_UPDATE_SHIFT } from "./limits.ts";
@@ -41,15 +42,15 @@ export abstract class ConnectionStreams<Owner> implements StreamHost {
 
   // ── flow control of the connection, bytes ─────────────────────────────────────────────────────────────────────────
   /** New stream bytes that were sent, and how many the peer allows. */
-  sentData = 0;
-  maxDataPeer = 0;
+  sentData = FLOAT_ZERO;
+  maxDataPeer = FLOAT_ZERO;
   maxDataLocal: number;
   /** A stream has bytes that the peer's limits keep back. */
   isBlocked = false;
   readonly #window: number;
   readonly streamWindow: number;
-  #receivedData = 0;
-  #consumedData = 0;
+  #receivedData = FLOAT_ZERO;
+  #consumedData = FLOAT_ZERO;
 
   /** Since when there is no stream. */
   protected unusedSince: number;

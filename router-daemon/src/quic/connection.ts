@@ -8,7 +8,7 @@
  * ```
  */
 import type { CongestionFactory, SlotPool, SlotQuota } from "kcp-ts";
-import { Stamp } from "kcp-ts/recovery";
+import { FLOAT_ZERO, Stamp } from "kcp-ts/recovery";
 import type { CloseReason } from "../kcp/types.ts";
 import { type ChecksumForm, TAG_BYTES } from "./checksum.ts";
 import { ConnectionStreams } from "./connection-streams.ts";
@@ -119,8 +119,8 @@ export class Connection<Owner> extends ConnectionStreams<Owner> implements Packe
   resetToken: Uint8Array | undefined;
 
   // ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-  receivedBytes = 0;
-  sentBytes = 0;
+  receivedBytes = FLOAT_ZERO;
+  sentBytes = FLOAT_ZERO;
   /** Something was heard of the peer at all. */
   hasHeard = false;
   lastHeardAt: number;

@@ -1,4 +1,5 @@
 /** Frames (RFC 9000, 19; those of proxies.md 6.9): one reader that walks a payload, one writer that fills one. */
+import { FLOAT_ZERO } from "kcp-ts/recovery";
 import { MAX_CID_BYTES } from "./packet.ts";
 import { Cursor, VARINT_LIMIT, varintBytes, writeVarint } from "./varint.ts";
 
@@ -65,13 +66,13 @@ export const RESET_TOKEN_BYTES = 16;
 export class FrameReader {
   /** Stream frames and those that limit or end one. */
   streamId = 0;
-  offset = 0;
+  offset = FLOAT_ZERO;
   /** Data of STREAM and CRYPTO, token, challenge, reason phrase. */
   dataAt = 0;
   dataBytes = 0;
   fin = false;
   /** The limit that a MAX_… frame grants, the final size of RESET_STREAM, a connection ID's sequence number. */
-  value = 0;
+  value = FLOAT_ZERO;
   retirePriorTo = 0;
   /** Of RESET_STREAM, STOP_SENDING and the closes. */
   errorCode = 0;

@@ -1,4 +1,5 @@
 /** One of the three packet-number spaces (RFC 9000, 12.3): what was sent in it, what has come, and when to say so. */
+import { FLOAT_ZERO } from "kcp-ts/recovery";
 import { ACK_DELAY_MS, ACK_EVERY } from "./limits.ts";
 import { PacketRanges } from "./packet-ranges.ts";
 import { SentPackets } from "./sent-packets.ts";
@@ -15,7 +16,7 @@ export class PacketSpace {
   /** When the next flying packet becomes lost if nothing is heard of it. */
   lossAtMs = Infinity;
   /** When the last packet that asks for an acknowledgement left. */
-  elicitedAtMs = 0;
+  elicitedAtMs = FLOAT_ZERO;
   /** A PING is to leave. */
   owesPing = false;
   /** When an ACK has to leave; Infinity = none is owed. */
@@ -23,7 +24,7 @@ export class PacketSpace {
   /** Neither sends nor receives any more. */
   isDropped = false;
   /** When the largest number came. */
-  #largestAtMs = 0;
+  #largestAtMs = FLOAT_ZERO;
   /** Packets that ask for an acknowledgement since the last ACK. */
   #unacknowledged = 0;
 

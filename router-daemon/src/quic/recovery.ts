@@ -4,7 +4,7 @@
  * The rate samples, the wait for packets that are overtaken, the pacing and the congestion controllers are those of KCP.
  */
 import type { CongestionController, CongestionFactory } from "kcp-ts";
-import { LossWindow, Pacer, RateSampler, SecondCopies, Stamp } from "kcp-ts/recovery";
+import { FLOAT_ZERO, LossWindow, Pacer, RateSampler, SecondCopies, Stamp } from "kcp-ts/recovery";
 import { MIN_SENT_FOR_SHARE } from "../kcp/types.ts";
 import { ACK_DELAY_MS, PROBE_DATAGRAMS } from "./limits.ts";
 import type { PacketSpace } from "./packet-space.ts";
@@ -44,7 +44,7 @@ export class Recovery {
   readonly #lossWindow = new LossWindow();
   #pacer: Pacer | undefined = undefined;
   #order = 0;
-  #nowMs = 0;
+  #nowMs = FLOAT_ZERO;
   #nowUs = 0;
 
   constructor(owner: PacketOwner, spaces: readonly PacketSpace[], rttMs: number, peerAckDelayMs: number) {

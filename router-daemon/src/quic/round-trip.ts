@@ -1,5 +1,7 @@
 /** Round-trip estimate and probe timeout of RFC 9002 (5, 6.2). */
 
+import { FLOAT_ZERO } from "kcp-ts/recovery";
+
 /** Before anything was measured (RFC 9002, 6.2.2); also what a stock node assumes. */
 export const INITIAL_RTT_MS = 333;
 const GRANULARITY_MS = 1;
@@ -12,11 +14,11 @@ export const MAX_HANDSHAKE_DOUBLINGS = 1;
 export class RoundTrip {
   smoothedMs: number;
   variationMs: number;
-  latestMs = 0;
+  latestMs = FLOAT_ZERO;
   /** Smallest since the start; `Infinity` until measured. */
   minMs = Infinity;
   /** How long the peer says it held back the acknowledgement that `handleSample` is about, milliseconds. */
-  ackDelayMs = 0;
+  ackDelayMs = FLOAT_ZERO;
   /** Probe timeouts in a row. */
   probes = 0;
 
