@@ -268,6 +268,8 @@ export class DataPath implements PacketConsumer, FrameSink {
   #pollEndpoints(now: number): void {
     const { sourceEndpoint, destinationEndpoint, quicSource, quicDestination } = this.#parts!;
     const sinks = this.#sinks;
+    // What the plain path has added does not wait for an endpoint that has something to say.
+    this.batch.flush();
     if (sourceEndpoint.nextTimeout <= now || sourceEndpoint.isStarving)
       this.#pollEndpoint(sourceEndpoint, sinks.kcpSource, now);
     if (destinationEndpoint.nextTimeout <= now || destinationEndpoint.isStarving)
