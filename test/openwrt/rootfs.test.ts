@@ -11,6 +11,7 @@ import type { Manifest } from "../../tools/package/manifest.ts";
 import { daemonPackage } from "../../tools/package/packages.ts";
 import { Lab } from "../netns/lab.ts";
 import { until } from "../netns/namespace.ts";
+import { rssMB } from "../netns/process.ts";
 import { twoRouters } from "../netns/topology.ts";
 import { routerExecutable } from "./executable.ts";
 import { OpenWrtRoot } from "./openwrt-root.ts";
@@ -19,6 +20,8 @@ import { FIREWALL_CONFIG, NETWORK_CONFIG } from "./router-with-package.ts";
 
 const PROGRAM = "/usr/sbin/kcp-router";
 const SECRET = "only-for-the-nodes";
+/** Of the resident set; half a smallest router's memory is 32. */
+const MAX_IDLE_MB = 6;
 
 interface Story {
   readonly root: OpenWrtRoot;
@@ -249,6 +252,16 @@ test.serial(
     });
   },
 );
+
+test.serial("idle, the daemon takes little of a small router's memory", async (t) => {
+  await withRouter("ipk", async ({ root, install }) => {
+    await install(1);
+    await configure(root);
+    const megabytes = rssMB(root.procd.pid("kcp-router") as number);
+    t.log(`${megabytes.toFixed(2)} MB resident`);
+    t.true(megabytes <= MAX_IDLE_MB, `${megabytes} MB`);
+  });
+});
 
 test.serial("the daemon runs with the capabilities it needs, and with no other", async (t) => {
   await withRouter("ipk", async ({ root, install }) => {

@@ -32,17 +32,21 @@ export const DEFAULT_SLOT_BYTES = 1536;
 
 /**
  * Last-in first-out pool over a given or a new arena. Slots lie at its start, one after the other. The slot freed last is
- * given out next: it is still in the processor's cache, and memory that is never needed at the same time is never touched.
+ * given out next: it is still in the processor's cache, and memory that is never needed at the same time is never touched. The
+ * same goes for the pool's own tables: a new pool has written nothing to them.
  */
 export class FixedSlotPool implements SlotPool {
   readonly bytes: Uint8Array;
   readonly slotBytes: number;
   readonly slotCount: number;
-  /** Stack of free slot numbers. */
+  /** Stack of the numbers of slots that were given back. */
   readonly #free: Int32Array;
-  /** 1 = free. Catches a second `free` of the same slot, which would corrupt two owners' data much later. */
-  readonly #isFree: Uint8Array;
-  #count: number;
+  /** 1 = has an owner. Catches a second `free` of the same slot, which would corrupt two owners' data much later. */
+  readonly #isOwned: Uint8Array;
+  /** Height of the stack. */
+  #count = 0;
+  /** Slots from this one on were never given out. */
+  #fresh = 0;
 
   constructor(slotCount: number, options: { arena?: ArrayBuffer; slotBytes?: number } = {}) {
     const slotBytes = options.slotBytes ?? DEFAULT_SLOT_BYTES;
@@ -58,25 +62,26 @@ export class FixedSlotPool implements SlotPool {
     this.bytes = new Uint8Array(arena);
     this.slotBytes = slotBytes;
     this.slotCount = slotCount;
-    this.#free = Int32Array.from({ length: slotCount }, (_, i) => slotCount - 1 - i);
-    this.#isFree = new Uint8Array(slotCount).fill(1);
-    this.#count = slotCount;
+    this.#free = new Int32Array(slotCount);
+    this.#isOwned = new Uint8Array(slotCount);
   }
 
   get freeSlots(): number {
-    return this.#count;
+    return this.#count + this.slotCount - this.#fresh;
   }
 
   alloc(): number {
-    if (this.#count === 0) return -1;
-    const slot = this.#free[--this.#count]!;
-    this.#isFree[slot] = 0;
+    let slot: number;
+    if (this.#count > 0) slot = this.#free[--this.#count]!;
+    else if (this.#fresh < this.slotCount) slot = this.#fresh++;
+    else return -1;
+    this.#isOwned[slot] = 1;
     return slot;
   }
 
   free(slot: number): void {
-    if (this.#isFree[slot] !== 0) throw new RangeError(`Slot ${slot} is free already or does not exist.`);
-    this.#isFree[slot] = 1;
+    if (this.#isOwned[slot] !== 1) throw new RangeError(`Slot ${slot} is free already or does not exist.`);
+    this.#isOwned[slot] = 0;
     this.#free[this.#count++] = slot;
   }
 }

@@ -18,8 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/** Sizes, header included. */
-#define LARGEST_SMALL (16 << 10)
+/** Sizes, header included. `LARGEST_SMALL` is the Makefile's: the engine does not zero what is larger once more (edits.sed). */
 #define PIECE_BYTES (1 << 20)
 #define PAGE_BYTES 4096
 /** Every small size is a multiple of this, and of a 32nd of the power of two below it. */

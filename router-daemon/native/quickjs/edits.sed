@@ -59,3 +59,6 @@ s/^static JSValue JS_GetPropertyValue(JSContext \*ctx, JSValueConst this_obj,$/s
   }
   /define GET_FIELD_INLINE/,/^            }/s/if (unlikely(prs->flags & JS_PROP_TMASK)) /CALL_GETTER &/
 }
+
+# Pages that the kernel has just given are zero: writing that into the data path's tables would be the first to touch most of them.
+/^void \*js_mallocz_rt(/,/^}/s/return memset(ptr, 0, size);/return size > ZEROED_ABOVE ? ptr : memset(ptr, 0, size);/

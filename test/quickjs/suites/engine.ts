@@ -217,3 +217,17 @@ test("numbers of both kinds compare, and branch, as they should", (t) => {
   t.is(turns, 5);
   t.true("b" > "a" && !("b" < "a") && 2n > 1);
 });
+
+test("new memory is zero, whatever size it has and whoever had it before", (t) => {
+  for (const bytes of [8, 1000, 16_000, 16_384, 16_385, 20_000, 1 << 20]) {
+    for (let round = 0; round < 3; round++) {
+      const fresh = new Uint8Array(bytes);
+      t.is(
+        fresh.findIndex((byte) => byte !== 0),
+        -1,
+        `${bytes} bytes, round ${round}`,
+      );
+      fresh.fill(0xff);
+    }
+  }
+});
