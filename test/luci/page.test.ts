@@ -26,8 +26,13 @@ const UNFOLDED: readonly { readonly name: string; readonly unfold: (page: Page) 
     name: "connections",
     unfold: async (page) => {
       await page.getByLabel("Group by device").check();
-      await page.locator(".kcp-line:not(.closed)").first().click();
-      await page.getByRole("button", { name: "End this connection" }).waitFor();
+      const end = page.getByRole("button", { name: "End this connection" });
+      // The table moves while it is clicked: it may be another row.
+      await until("an open connection's details", async () => {
+        await page.locator(".kcp-line:not(.closed)").first().click();
+        await drawn(page);
+        return end.isVisible();
+      });
     },
   },
   {

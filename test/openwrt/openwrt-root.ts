@@ -113,8 +113,9 @@ export class OpenWrtRoot {
     }
   }
 
-  /** The kernel's events about network devices, as hotplug scripts get them. */
+  /** The kernel's events about network devices, as hotplug scripts get them: one after the other, as procd has it. */
   #watchLinks(): void {
+    let handled: Promise<unknown> = Promise.resolve();
     const known = new Set<string>();
     const watcher = this.#lab.spawn(this.#host, ["ip", "-o", "monitor", "link"]);
     this.#daemons.push(watcher);
@@ -128,7 +129,8 @@ export class OpenWrtRoot {
         if (action === "add" && known.has(device)) continue;
         if (action === "add") known.add(device);
         else known.delete(device);
-        this.spawn(["/sbin/hotplug-call", "net"], { ACTION: action, INTERFACE: device });
+        const event = { ACTION: action, INTERFACE: device };
+        handled = handled.then(() => this.spawn(["/sbin/hotplug-call", "net"], event).exited);
       }
     };
     const timer = setInterval(handle, 5);
