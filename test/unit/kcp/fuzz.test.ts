@@ -6,6 +6,7 @@ import { Random } from "../../../router-daemon/kcp-ts/test/random.ts";
 import { World } from "../../../router-daemon/kcp-ts/test/world.ts";
 import { encodeSyn } from "../../../router-daemon/src/kcp/conn-data.ts";
 import { type KcpConnection, Ready } from "../../../router-daemon/src/kcp/index.ts";
+import type { CarriedStream } from "../../../router-daemon/src/kcp/stream.ts";
 import { encode } from "../../../router-daemon/src/wire/messages/encode.ts";
 import { KcpConnData } from "../../../router-daemon/src/wire/messages/gen/messages.ts";
 import { EMPTY, encodePacket, Probe } from "./probe.ts";
@@ -28,7 +29,8 @@ function audit(probe: Probe): void {
   let held = 4;
   let listed = 0;
   for (const connection of endpoint.connections) {
-    held += connection.stats.heldSlots;
+    // Those of acknowledgements on their way out, too: it has them until it is polled again.
+    held += (connection as unknown as CarriedStream).kcp?.stats.slots ?? 0;
     listed++;
   }
   if (listed !== endpoint.connectionCount)
@@ -194,6 +196,15 @@ function command(probe: Probe, connection: KcpConnection<string>, which: number)
   }
 }
 
+/** Rare, and once wrong: a segment right behind the SYN, acknowledged at once. */
+const SYN_AND_SEGMENT: [role: "destination", list: Step[]] = [
+  "destination",
+  [
+    { kind: "packet", conv: 2, flags: 193, body: 2, salt: 0 },
+    { kind: "segment", conv: 2, cmd: 81, sn: 0, una: 0xffffffff, wnd: 0, size: 0, cut: 0 },
+  ],
+];
+
 test("typed packets, segments, commands and time in any order", (t) => {
   fc.assert(
     fc.property(fc.constantFrom("source" as const, "destination" as const), steps, (role, list) => {
@@ -229,7 +240,7 @@ test("typed packets, segments, commands and time in any order", (t) => {
       }
       finish(probe);
     }),
-    BOX,
+    { ...BOX, examples: [SYN_AND_SEGMENT] },
   );
   t.pass();
 });
