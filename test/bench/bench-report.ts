@@ -130,10 +130,12 @@ export function verdicts(result: BenchResult): Verdict[] {
       );
       const easytier = rows.row("veth", loss, "easytier-kcp", direction);
       if (ours !== undefined) {
-        const better = Math.max(...tunnels.map((row) => row.mbps));
-        const cheaper = Math.min(...tunnels.map((row) => total(row)));
-        atLeast(`veth ${cell}: rate by the better kcptun`, ours.mbps / better, 3);
-        atMost(`veth ${cell}: CPU per GB by the cheaper kcptun`, total(ours) / cheaper, 0.35);
+        if (tunnels.length > 0) {
+          const better = Math.max(...tunnels.map((row) => row.mbps));
+          const cheaper = Math.min(...tunnels.map((row) => total(row)));
+          atLeast(`veth ${cell}: rate by the better kcptun`, ours.mbps / better, 3);
+          atMost(`veth ${cell}: CPU per GB by the cheaper kcptun`, total(ours) / cheaper, 0.35);
+        }
         atLeast(`veth ${cell}: rate by EasyTier`, ours.mbps / (easytier?.mbps ?? Number.NaN), 8);
         atMost(`veth ${cell}: CPU per GB by EasyTier`, total(ours) / total(easytier), 0.12);
       }

@@ -99,6 +99,13 @@ test("promises are kept or broken by the rows alone", (t) => {
   ])
     t.is(slow.filter(({ text }) => text.includes(what)).length, 8, what);
   t.is(verdicts({ ...madeUp(9, 0.1), rows: [], latencyRows: [] }).length, 0);
+  const alone = madeUp(9, 0.1);
+  const without = { ...alone, rows: alone.rows.filter(({ contender }) => !contender.startsWith("kcptun")) };
+  t.deepEqual(
+    verdicts(without).filter(({ text }) => /^veth.*kcptun/.test(text)),
+    [],
+    "who was not there is not compared with",
+  );
 });
 
 test("the document shows every cell, also where kcp-router loses", (t) => {

@@ -1,5 +1,5 @@
 # What the build changes in the engine's quickjs.c, which is brought unchanged (tools/sources.sh). Less work for the interpreter, for programs
-# that a type checker has accepted; each change is a word or a line left out. EDITED_LINES in the Makefile counts them.
+# that a type checker has accepted. EDITED_LINES in the Makefile counts the lines that change.
 
 # A `let` or `const` read before its declaration is undefined, not an error, as it is already at the top of a bundle, where esbuild writes
 # `var`. What is left to check is `this` before `super()`.

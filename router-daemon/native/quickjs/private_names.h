@@ -1,7 +1,9 @@
 /*
  * Private fields by name instead of by variable, for edits.sed. The engine makes a class's private names when the class is
  * evaluated and keeps them in variables, which each use reads. Here the compiler makes them, once, and writes them into the
- * bytecode where names of other fields stand, so that `this.#field` is what `this.field` is.
+ * bytecode where names of other fields stand, so that `this.#field` is what `this.field` is. Not so strict, therefore: of an object
+ * of another class a private field is undefined, and written it is added, where the language has an error; the type checker lets no
+ * program do either.
  */
 #ifndef KCP_ROUTER_PRIVATE_NAMES_H
 #define KCP_ROUTER_PRIVATE_NAMES_H
