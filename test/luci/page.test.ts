@@ -363,6 +363,12 @@ test.serial(
       if (ALL_SHOTS || DOCUMENTED.includes(place))
         await page.screenshot({ path: join(SHOTS, `${place}.png`), fullPage: true });
     };
+    const everyLook = async (page: Page, name: string): Promise<void> => {
+      for (const at of LOOKS.keys()) {
+        if (at > 0) await wear(page, LOOKS[at] ?? raise());
+        await look(page, name, at);
+      }
+    };
     await withPage(
       async ({ lab, browser, shell }) => {
         const transfer = lab.transfer({ ...LAN_TO_LAN, mode: "duplex", upBytes: MIB, downBytes: 8 * MIB });
@@ -373,10 +379,7 @@ test.serial(
           await seen.page.locator(".kcp .cbi-section").first().waitFor();
           // A line in the chart for the picture.
           for (let tick = 0; name === "status" && tick < 30; tick++) await askNow(seen.page);
-          for (const at of LOOKS.keys()) {
-            if (at > 0) await wear(seen.page, LOOKS[at] ?? raise());
-            await look(seen.page, name, at);
-          }
+          await everyLook(seen.page, name);
           t.deepEqual(seen.complaints, [], name);
           t.false(
             seen.received.some((body) => body.includes(SECRET)),
@@ -388,10 +391,7 @@ test.serial(
           const seen = await visit(browser, shell.url, name, { look: LOOKS[0] ?? raise() });
           await seen.page.locator(".kcp .cbi-section").first().waitFor();
           await unfold(seen.page);
-          for (const at of LOOKS.keys()) {
-            if (at > 0) await wear(seen.page, LOOKS[at] ?? raise());
-            await look(seen.page, `${name}-unfolded`, at);
-          }
+          await everyLook(seen.page, `${name}-unfolded`);
           t.deepEqual(seen.complaints, [], name);
           await seen.close();
         }

@@ -20,7 +20,7 @@ import { FIREWALL_CONFIG, NETWORK_CONFIG } from "./router-with-package.ts";
 
 const PROGRAM = "/usr/sbin/kcp-router";
 const SECRET = "only-for-the-nodes";
-/** Of the resident set; half a smallest router's memory is 32. */
+/** Of the resident set: the smallest routers have 64 in all. */
 const MAX_IDLE_MB = 6;
 
 interface Story {

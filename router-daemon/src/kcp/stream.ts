@@ -1,6 +1,6 @@
 /** The bytes of a connection: `Kcp`'s stream methods, counted, and safe to call in any state. */
 import type { Kcp } from "kcp-ts";
-import { type KcpConnectionStats, MIN_SENT_FOR_SHARE } from "./types.ts";
+import { type KcpConnectionStats, repeatedShare } from "./types.ts";
 
 export abstract class CarriedStream {
   /** Exists from the moment bytes may flow until `release`, or until the connection ends with nothing left to read. */
@@ -148,8 +148,6 @@ export abstract class CarriedStream {
     if (this.kcp === undefined) return;
     const { srttMs, sent, retransmitted } = this.kcp.stats;
     this.#lastSrttMs = srttMs;
-    const transmissions = sent + retransmitted;
-    this.#lastRetransmittedShare =
-      transmissions < MIN_SENT_FOR_SHARE ? undefined : retransmitted / transmissions;
+    this.#lastRetransmittedShare = repeatedShare(retransmitted, sent + retransmitted);
   }
 }

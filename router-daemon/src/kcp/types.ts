@@ -103,13 +103,18 @@ export type RefusalReason =
   | "far_end_reset";
 
 /** Fewer transmissions than this tell no share of repetitions: of two, one would be half. */
-export const MIN_SENT_FOR_SHARE = 16;
+const MIN_SENT_FOR_SHARE = 16;
+
+/** Part of `transmissions` that was repeated or lost, 0…1; undefined while too few tell. */
+export function repeatedShare(repeated: number, transmissions: number): number | undefined {
+  return transmissions < MIN_SENT_FOR_SHARE ? undefined : repeated / transmissions;
+}
 
 /** Figures of one connection for the table of connections. */
 export interface KcpConnectionStats {
   /** Smoothed round-trip time in milliseconds, 0 = not measured yet. */
   readonly srttMs: number;
-  /** Share of transmissions that repeated a segment held for lost, 0…1; undefined below `MIN_SENT_FOR_SHARE`. */
+  /** Share of transmissions that repeated a segment held for lost, 0…1; undefined while too few tell (`repeatedShare`). */
   readonly retransmittedShare: number | undefined;
   /** Payload bytes accepted by `commit`/`write`. */
   readonly bytesSent: number;

@@ -5,7 +5,7 @@
  */
 import type { CongestionController, CongestionFactory } from "kcp-ts";
 import { FLOAT_ZERO, LossWindow, Pacer, RateSampler, SecondCopies, Stamp } from "kcp-ts/recovery";
-import { MIN_SENT_FOR_SHARE } from "../kcp/types.ts";
+import { repeatedShare } from "../kcp/types.ts";
 import { ACK_DELAY_MS, PROBE_DATAGRAMS } from "./limits.ts";
 import type { PacketSpace } from "./packet-space.ts";
 import { RoundTrip } from "./round-trip.ts";
@@ -62,9 +62,9 @@ export class Recovery {
     this.#pacer = new Pacer(datagramBytes);
   }
 
-  /** Of the packets that asked for an acknowledgement, 0…1; undefined below `MIN_SENT_FOR_SHARE`. */
+  /** Of the packets that asked for an acknowledgement, 0…1; undefined while too few tell. */
   get lostShare(): number | undefined {
-    return this.sent < MIN_SENT_FOR_SHARE ? undefined : this.lost / this.sent;
+    return repeatedShare(this.lost, this.sent);
   }
 
   // ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
